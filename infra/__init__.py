@@ -1,0 +1,1 @@
+"""How machines come to exist: program (plan -> resources), provider (resources -> Proxmox), engines."""

@@ -1,0 +1,124 @@
+"""An environment: one seat's machines, what is wanted of them (wishes) and what is true of them (facts).
+
+People change wishes, workers change facts; no field has two writers. What to do next is not decided here but in
+`labctl.model.lifecycle`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What has been reached and settled."""
+
+    NEW = "new"
+    BUILT = "built"
+    CONFIGURED = "configured"
+    READY = "ready"
+    SUSPENDED = "suspended"
+    GONE = "gone"
+
+
+class Wanted(StrEnum):
+    """What people want of an environment."""
+
+    READY = "ready"
+    SUSPENDED = "suspended"
+    GONE = "gone"
+
+
+class Step(StrEnum):
+    """The verbs a worker can do; one file each in `labctl.steps`."""
+
+    BUILD = "build"
+    CONFIGURE = "configure"
+    PROVE = "prove"
+    RESET = "reset"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """From when until when an environment may exist (aware datetimes, UTC)."""
+
+    starts: datetime
+    ends: datetime
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Which step did not settle, why, how often it was tried, when to try again (None: a person must look)."""
+
+    step: Step
+    reason: str
+    attempts: int
+    since: datetime
+    retry_at: datetime | None
+    round: int = 1
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What came to exist. `address` and `mac` are those of the management NIC; `host_key` is the guest's pinned
+    SSH host key as "ssh-ed25519 AAAA..." (empty before the first contact). `stand_in` is true where the node runs a
+    container in place of the VM that was asked for."""
+
+    name: str
+    vmid: int
+    node: str
+    kind: str
+    address: str
+    mac: str
+    host_key: str = ""
+    stand_in: bool = False
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Written by the desk only. `round` goes up by one for each retry or reset."""
+
+    wanted: Wanted
+    lease: Lease
+    round: int = 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Written by the runner only, and only under a claim that still holds.
+
+    `round` is the last round in which the environment came to its wanted state.
+    """
+
+    state: State = State.NEW
+    round: int = 0
+    doing: Step | None = None
+    doing_since: datetime | None = None
+    trouble: Trouble | None = None
+    machines: tuple[Machine, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One seat's environment. `plot` is unique among those that are not GONE."""
+
+    id: str
+    classroom: str
+    seat: int
+    plot: int
+    wishes: Wishes
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's short exclusive hold on an environment; facts are written only while `fence` still is the newest."""
+
+    environment: str
+    holder: str
+    fence: int
+    until: datetime

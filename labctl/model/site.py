@@ -1,0 +1,74 @@
+"""The site: what IT decided once about the cluster and labctl's ranges on it. A value; `drivers.shelf` reads it."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SLOTS_PER_PLOT = 32
+"""24 machines, the gateway, and room (`access.md` 1.2)."""
+
+NETWORKS_PER_PLOT = 16
+"""The most networks a blueprint may have (`blueprint.md` 5)."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Template(_Frozen):
+    """Where an image's template is: the node that holds it and its VMID there."""
+
+    node: str
+    vmid: int = Field(ge=100, le=999_999_999)
+
+
+class Image(_Frozen):
+    """One entry of the image catalogue (`blueprint.md` 5), as far as the main job uses it. Sizes in MiB and GiB."""
+
+    family: Literal["linux", "windows", "other"] = "linux"
+    min_memory: int = 128
+    min_disk: int = 1
+    vm: Template | None = None
+    container: Template | None = None
+    note: str = ""
+
+
+class Cluster(_Frozen):
+    """How to reach Proxmox. `secret_file` and `ca_file` are paths; no secret is ever in this value."""
+
+    url: str = "https://127.0.0.1:8006"
+    user: str = "labctl@pve"
+    token: str = "lab"
+    secret_file: str
+    ca_file: str
+
+
+class Site(_Frozen):
+    """One installation of labctl on one cluster: own pool, zone, storage and VMID range (`client-sequence.md` 3)."""
+
+    installation: str = Field(default="labctl", pattern=r"^[a-z][a-z0-9-]{0,15}$")
+    cluster: Cluster
+    pool: str = "labs"
+    storage: str = "lab"
+    zone: str = "labs"
+    zone_type: Literal["vlan", "vxlan", "simple"] = "vlan"
+    management_vnet: str = "labmgmt"
+    management: IPv4Network = IPv4Network("100.64.0.0/16")
+    management_interface: str = "labmgmt"
+    vmid_base: int = 100_000
+    images: dict[str, Image] = Field(default_factory=dict)
+
+    @property
+    def own_address(self) -> IPv4Address:
+        """labctl's own address on the management network: slot 1 of plot 0."""
+        return self.management.network_address + 1
+
+    @property
+    def plots(self) -> range:
+        """Plots that fit the management range and the zone's tags (VLAN tags end at 4094); plot 0 is labctl's own."""
+        by_address = self.management.num_addresses // SLOTS_PER_PLOT - 1
+        by_tag = {"vlan": 4094 // NETWORKS_PER_PLOT - 1, "vxlan": 2**24 // NETWORKS_PER_PLOT - 1}.get(self.zone_type, by_address)
+        return range(1, min(by_address, by_tag) + 1)

