@@ -126,6 +126,10 @@ class Tokens(Protocol):
 class Provisioner(Protocol):
     """Existence: guests, networks, pools. Filled by `infra`."""
 
+    def preflight(self, plans: Sequence[Plan]) -> None:
+        """Whether all these plans could be built now: node answers, token may, templates and storage exist, memory and disk
+        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing."""
+
     def build(self, plan: Plan, progress: Progress) -> tuple[Machine, ...]:
         """Make or converge everything of the plan, started, with answering management addresses known. Machines come in plan
         order, `host_key` empty."""
