@@ -1,0 +1,48 @@
+# Everything a person does with this repository. `make help` prints this list.
+SHELL := /bin/bash
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types floors check lock vectors bench-launch crumbs schema down
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+setup: ## install what is missing: Debian packages by name, the Python environment from requirements.lock
+	@infra/deploy/setup.sh
+
+demo: setup ## the main job: set up, start labctl here, open a class of 3, show its board, print the ssh commands
+	@.venv/bin/labctl demo
+
+test: setup ## set everything up and pass the tests
+	@$(PY) -m labctl.sandbox image --cache "$${LABCTL_CACHE:-/var/cache/labctl}"
+	@$(PY) -m pytest
+
+check: setup lint types floors ## lint, types and floors
+
+lint: ## ruff, every rule that has no reason to be off
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+
+types: ## mypy --strict
+	@.venv/bin/mypy
+
+floors: ## import-linter: who may import whom
+	@.venv/bin/lint-imports
+
+lock: ## write requirements.lock anew from pyproject.toml
+	@.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -o requirements.lock
+
+schema: ## write blueprints/schema.json anew from the models
+	@$(PY) -m labctl.model.schema > blueprints/schema.json
+
+vectors: setup ## replay the answers recorded from Proxmox's own code against the sandbox node
+	@$(PY) -m tests.vectors.replay
+
+bench-launch: setup ## seconds from open to all seats proven for 1, 5 and 10 learners, over the floor
+	@$(PY) -m tests.bench.launch
+
+crumbs: setup ## 20 rounds of open, kill -9 of a random part, restart, close; then a search for anything left
+	@$(PY) -m tests.bench.crumbs
+
+down: ## stop labctl
+	@.venv/bin/labctl down

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Makes this checkout runnable: Debian's packages by name, then the Python environment from requirements.lock.
+# Each part says what it does and how long it took, and is skipped when it is already there. May be stopped and run again.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+# lxc, lxcfs, uidmap: guests; mmdebstrap, zstd: their image; nftables, iproute2: management network; openssh: logins and tests.
+packages=(lxc lxcfs uidmap mmdebstrap zstd nftables iproute2 iputils-ping openssh-client openssh-server python3-venv procps)
+
+say() { printf '[setup] %-22s %s\n' "$1" "$2"; }
+timed() { # timed NAME COMMAND...: runs it and says how long it took
+    local name=$1 begun=$SECONDS; shift
+    "$@"
+    say "$name" "done in $((SECONDS - begun)) s"
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "Debian packages" "this is not Debian or a relative: install these by hand and run again: ${packages[*]}" >&2
+    exit 1
+fi
+missing=()
+for package in "${packages[@]}"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+    say "Debian packages" "already there"
+elif [ "$(id -u)" -ne 0 ]; then
+    say "Debian packages" "missing: ${missing[*]}; run this as root, or: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+else
+    say "Debian packages" "installing ${missing[*]}"
+    install_packages() {
+        apt-get update -qq
+        # --no-install-recommends: lxc's recommended parts would start a bridge of their own.
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+    }
+    timed "Debian packages" install_packages
+fi
+
+stamp=.venv/.installed
+wanted=$(cat requirements.lock requirements-bootstrap.lock pyproject.toml | sha256sum)
+if [ "$(cat $stamp 2>/dev/null || true)" = "$wanted" ] && .venv/bin/labctl --help >/dev/null 2>&1; then
+    say "Python environment" "already there"
+else
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        say "Python environment" "needs Python 3.11 or newer; this is $(python3 --version)" >&2
+        exit 1
+    fi
+    install_python() {
+        [ -x .venv/bin/python ] || python3 -m venv .venv
+        .venv/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+        .venv/bin/uv pip install -q --python .venv/bin/python --require-hashes -r requirements.lock
+        .venv/bin/uv pip install -q --python .venv/bin/python --no-deps --no-build-isolation -e .
+        printf '%s\n' "$wanted" >$stamp
+    }
+    say "Python environment" "installing from requirements.lock"
+    timed "Python environment" install_python
+fi
