@@ -1,0 +1,37 @@
+"""The store: classrooms, environments, journal and tokens in one SQL database, by SQLAlchemy.
+
+SQLite (WAL, BEGIN IMMEDIATE) by default, PostgreSQL by URL. Here live rows and transactions; what a step leads to, and who
+may ask, does not. `tables` the columns · `connection` the engine and the migrations · one file for each port.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labctl import ports
+from labctl.drivers import clock as clock_
+from labctl.drivers.database import connection, sealing
+from labctl.drivers.database.classrooms import ClassroomRows
+from labctl.drivers.database.environments import EnvironmentRows
+from labctl.drivers.database.journal import JournalRows
+from labctl.drivers.database.tokens import TokenRows
+
+
+class Database(ClassroomRows, EnvironmentRows, JournalRows, TokenRows):
+    """Fills the ports Classrooms, Environments, Journal and Tokens. Safe to share between threads and over a fork.
+
+    `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
+    """
+
+    def __init__(self, url: str, key_file: Path, clock: ports.Clock | None = None) -> None:
+        self._connection = connection.Connection(url)
+        self._seal = sealing.Seal(key_file)
+        self._clock = clock or clock_.SystemClock()
+
+    def migrate(self) -> None:
+        """Bring the tables to this version. Every verb does so itself on first use; this is for those who want it now."""
+        self._connection.migrate()
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        self._connection.dispose()

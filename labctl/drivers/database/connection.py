@@ -1,0 +1,165 @@
+"""The engine: how labctl talks to SQLite and PostgreSQL, and how the tables come to this version.
+
+Every write is one transaction that takes the write lock when it begins, so two writers wait for each other instead of
+failing half-way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event, exc, pool
+
+from labctl import errors
+from labctl.drivers.database import tables
+
+BUSY_SECONDS = 30
+"""How long a writer waits for SQLite's one write lock."""
+
+_MIGRATION_LOCK = 0x6C616263
+"""Any number that is always the same: PostgreSQL's advisory lock while tables change."""
+
+
+class Connection:
+    """Transactions on one database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._lock = threading.Lock()
+        self._engine: sa.Engine | None = None
+        self._pid = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A consistent view; takes no write lock."""
+        with self._translated(), self._ready().connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction: all of it is written, or nothing."""
+        with self._translated(), self._ready().connect().execution_options(writes=True) as connection, connection.begin():
+            yield connection
+
+    def migrate(self) -> None:
+        """Bring the tables to `tables.HEAD`. Several processes may do this at once; one works, the others wait."""
+        with self._translated():
+            self._ready()
+
+    def dispose(self) -> None:
+        """Close what is open."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    def _ready(self) -> sa.Engine:
+        with self._lock:
+            if self._engine is None or self._pid != os.getpid():
+                # A forked child must not use its parent's connections, nor close them (close=False).
+                if self._engine is not None:
+                    self._engine.dispose(close=False)
+                engine = _engine(self._url)
+                _bring_up_to_date(engine)
+                self._engine, self._pid = engine, os.getpid()
+            return self._engine
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except exc.OperationalError as problem:
+            # Only the database's own words: SQLAlchemy's text carries the statement and its values.
+            raise errors.Unreachable(
+                f"the database does not answer: {problem.orig}.", hint="Look whether it runs and its disk has room."
+            ) from None
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except exc.ArgumentError:
+        raise errors.BadInput(
+            "the database setting is not an SQLAlchemy URL.", hint="LABCTL_DATABASE=postgresql+psycopg://USER@HOST/NAME, or leave it out."
+        ) from None
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite(parsed)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgresql(parsed)
+    raise errors.BadInput(f"labctl keeps its state in SQLite or PostgreSQL, not {parsed.get_backend_name()}.")
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise errors.BadInput("labctl's database must be a file: worker and API share it.")
+    Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    # Opening a file costs a fraction of a millisecond, and a connection kept by nobody is in no other thread or child.
+    engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # IMMEDIATE takes the write lock now, where waiting works; upgrading a read lock later may fail at once instead.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as problem:
+        raise errors.BadInput(f"the database needs the Python package {problem.name}.", hint=f"pip install {problem.name}") from None
+
+
+def _bring_up_to_date(engine: sa.Engine) -> None:
+    with engine.connect() as connection:
+        if _revision(connection) == tables.HEAD:
+            return
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        if _revision(connection) != tables.HEAD:
+            _upgrade(connection)
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: sa.Connection) -> None:
+    # Alembic costs a third of a second to import and is needed once in the life of a database.
+    from alembic import command
+    from alembic.util import CommandError
+
+    config = alembic_config()
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise errors.PermanentError(
+            "the database was written by a newer labctl than this one.", hint="Update labctl, or give it a database of its own."
+        ) from None
+
+
+def alembic_config() -> Any:
+    """Alembic's configuration, without a file: the migrations are shipped inside the package."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "labctl.drivers:migrations")
+    return config

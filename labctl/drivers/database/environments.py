@@ -1,0 +1,107 @@
+"""The runner's side of the store: claims and facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from labctl import errors
+from labctl.drivers.database import classrooms as classrooms_
+from labctl.drivers.database import part, rows
+from labctl.drivers.database.tables import classrooms, environments
+from labctl.model.environment import Claim, Environment, Facts, State
+from labctl.model.plan import Plan
+
+
+class EnvironmentRows(part.Part):
+    """Fills the port Environments."""
+
+    def environment(self, environment: str) -> Environment:
+        """Raises NotFound."""
+        with self._connection.reading() as connection:
+            row = connection.execute(_query().where(environments.c.id == environment)).one_or_none()
+        if row is None:
+            raise errors.NotFound(f"there is no environment '{environment}'.")
+        return rows.environment(row)
+
+    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
+        """By class and seat; those of one class (the newest of that name), if one is named."""
+        query = _query().order_by(environments.c.classroom, environments.c.seat)
+        if not gone:
+            query = query.where(environments.c.state != State.GONE.value)
+        if classroom is not None:
+            query = query.where(environments.c.classroom == newest(classroom))
+        with self._connection.reading() as connection:
+            return tuple(rows.environment(row) for row in connection.execute(query).all())
+
+    def plan(self, environment: str) -> Plan:
+        """Raises NotFound when there is no such environment, or it is gone and its plan with it."""
+        with self._connection.reading() as connection:
+            row = connection.execute(sa.select(environments.c.plan).where(environments.c.id == environment)).one_or_none()
+        if row is None:
+            raise errors.NotFound(f"there is no environment '{environment}'.")
+        if row.plan is None:
+            raise errors.NotFound(f"environment '{environment}' is gone, and its plan with it.")
+        return self._seal.open(row.plan)
+
+    def claim(self, environment: str, holder: str, hold: timedelta) -> Claim | None:
+        """A claim with a new fencing number, or None while another holder's claim is alive. Raises NotFound."""
+        now = self._clock.now()
+        with self._connection.writing() as connection:
+            query = sa.select(environments.c.fence, environments.c.holder, environments.c.claimed_until)
+            row = connection.execute(query.where(environments.c.id == environment).with_for_update()).one_or_none()
+            if row is None:
+                raise errors.NotFound(f"there is no environment '{environment}'.")
+            if row.claimed_until is not None and row.claimed_until > now and row.holder != holder:
+                return None
+            claim = Claim(environment=environment, holder=holder, fence=row.fence + 1, until=now + hold)
+            values = {"fence": claim.fence, "holder": holder, "claimed_until": claim.until}
+            connection.execute(sa.update(environments).where(environments.c.id == environment).values(**values))
+            return claim
+
+    def renew(self, claim: Claim, hold: timedelta) -> Claim:
+        """The same claim for longer. Raises ClaimLost."""
+        until = self._clock.now() + hold
+        with self._connection.writing() as connection:
+            _write_under(connection, claim, {"claimed_until": until})
+        return Claim(environment=claim.environment, holder=claim.holder, fence=claim.fence, until=until)
+
+    def settle(self, claim: Claim, facts: Facts) -> None:
+        """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot, which rests from
+        now, and loses its plan; the last one of a closed class frees its name.
+        """
+        values = rows.facts_columns(facts)
+        gone = facts.state is State.GONE
+        if gone:
+            values |= {"plan": None, "gone_at": self._clock.now()}
+        with self._connection.writing() as connection:
+            _write_under(connection, claim, values)
+            if gone:
+                query = sa.select(environments.c.classroom).where(environments.c.id == claim.environment)
+                number = connection.execute(query).scalar_one()
+                # Two last ones at the same moment would each still see the other: the class's row makes them queue.
+                connection.execute(sa.select(classrooms.c.id).where(classrooms.c.id == number).with_for_update())
+                classrooms_.bury(connection, number)
+
+    def release(self, claim: Claim) -> None:
+        """Let go. A claim that was lost meanwhile is left alone."""
+        mine = (environments.c.id == claim.environment) & (environments.c.fence == claim.fence)
+        with self._connection.writing() as connection:
+            connection.execute(sa.update(environments).where(mine).values(holder=None, claimed_until=None))
+
+
+def newest(slug: str) -> Any:
+    """The number of the newest classroom of that name, as a subquery."""
+    return sa.select(sa.func.max(classrooms.c.id)).where(classrooms.c.slug == slug).scalar_subquery()
+
+
+def _query() -> sa.Select[Any]:
+    return sa.select(environments, classrooms.c.slug).join(classrooms, classrooms.c.id == environments.c.classroom)
+
+
+def _write_under(connection: sa.Connection, claim: Claim, values: dict[str, Any]) -> None:
+    mine = (environments.c.id == claim.environment) & (environments.c.fence == claim.fence)
+    if connection.execute(sa.update(environments).where(mine).values(**values)).rowcount != 1:
+        raise errors.ClaimLost(f"another worker holds environment '{claim.environment}' now.")

@@ -1,0 +1,91 @@
+"""Rows to nouns and back. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from labctl.model.classroom import Classroom, Learner, Seat
+from labctl.model.environment import Environment, Facts, Lease, Machine, State, Step, Trouble, Wanted, Wishes
+
+
+def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
+    """A classroom with its seats in order."""
+    return Classroom(
+        slug=row.slug,
+        title=row.title,
+        blueprint=row.blueprint,
+        digest=row.digest,
+        lease=Lease(row.starts, row.ends),
+        opened=row.opened,
+        trainer=row.trainer,
+        closed=row.closed,
+        seats=tuple(
+            Seat(
+                classroom=row.slug,
+                number=seat.number,
+                learner=Learner(**seat.learner) if seat.learner else None,
+                environment=seat.environment,
+            )
+            for seat in seats
+        ),
+    )
+
+
+def environment(row: Any) -> Environment:
+    """An environment; the row carries its classroom's slug as `slug`."""
+    wishes = Wishes(wanted=Wanted(row.wanted), lease=Lease(row.starts, row.ends), round=row.wanted_round)
+    facts = Facts(
+        state=State(row.state),
+        round=row.round,
+        doing=Step(row.doing) if row.doing else None,
+        doing_since=row.doing_since,
+        trouble=_trouble(row.trouble),
+        machines=tuple(Machine(**machine) for machine in row.machines),
+    )
+    return Environment(id=row.id, classroom=row.slug, seat=row.seat, plot=row.plot, wishes=wishes, facts=facts)
+
+
+def wishes_columns(wishes: Wishes) -> dict[str, Any]:
+    """The desk's columns."""
+    return {"wanted": wishes.wanted.value, "starts": wishes.lease.starts, "ends": wishes.lease.ends, "wanted_round": wishes.round}
+
+
+def facts_columns(facts: Facts) -> dict[str, Any]:
+    """The runner's columns."""
+    return {
+        "state": facts.state.value,
+        "round": facts.round,
+        "doing": facts.doing.value if facts.doing else None,
+        "doing_since": facts.doing_since,
+        "trouble": _trouble_columns(facts.trouble),
+        "machines": [dict(vars(machine)) for machine in facts.machines],
+    }
+
+
+def _trouble(value: dict[str, Any] | None) -> Trouble | None:
+    if value is None:
+        return None
+    retry_at = value["retry_at"]
+    return Trouble(
+        step=Step(value["step"]),
+        reason=value["reason"],
+        attempts=value["attempts"],
+        since=datetime.fromisoformat(value["since"]),
+        retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
+        round=value["round"],
+    )
+
+
+def _trouble_columns(trouble: Trouble | None) -> dict[str, Any] | None:
+    if trouble is None:
+        return None
+    return {
+        "step": trouble.step.value,
+        "reason": trouble.reason,
+        "attempts": trouble.attempts,
+        "since": trouble.since.isoformat(),
+        "retry_at": trouble.retry_at.isoformat() if trouble.retry_at else None,
+        "round": trouble.round,
+    }

@@ -1,0 +1,122 @@
+"""The tables as SQLAlchemy sees them. What is in the database is decided by the migrations; a test compares the two."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+HEAD = "0001"
+"""The migration this code is written for; a test holds it to Alembic's own head."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime in UTC. SQLite keeps none of the zone, so it is put back on the way out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Refuse naive times: nobody knows what they mean."""
+        del dialect
+        if value is not None and value.tzinfo is None:
+            msg = "a time without a zone"
+            raise ValueError(msg)
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Aware again."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+# A slug may be used again when its class is closed and everything in it gone, so rows are told apart by number.
+classrooms = sa.Table(
+    "classrooms",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("slug", sa.Text, nullable=False, index=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("blueprint", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("starts", Moment, nullable=False),
+    sa.Column("ends", Moment, nullable=False),
+    sa.Column("opened", Moment, nullable=False),
+    sa.Column("trainer", sa.Text, nullable=False),
+    sa.Column("closed", Moment),
+    # True until everything in it is gone and it is closed: one slug, one living class.
+    sa.Column("living", sa.Boolean, nullable=False),
+    sa.Index("one_living_classroom_per_slug", "slug", unique=True, sqlite_where=sa.text("living"), postgresql_where=sa.text("living")),
+)
+
+seats = sa.Table(
+    "seats",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("learner", sa.JSON(none_as_null=True)),
+    sa.Column("environment", sa.Text, sa.ForeignKey("environments.id"), nullable=False),
+)
+
+environments = sa.Table(
+    "environments",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), nullable=False, index=True),
+    sa.Column("seat", sa.Integer, nullable=False),
+    sa.Column("plot", sa.Integer, nullable=False),
+    sa.Column("plan", sa.LargeBinary),
+    # wishes: written by the desk
+    sa.Column("wanted", sa.Text, nullable=False),
+    sa.Column("starts", Moment, nullable=False),
+    sa.Column("ends", Moment, nullable=False),
+    sa.Column("wanted_round", sa.Integer, nullable=False),
+    # facts: written by the runner
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("doing", sa.Text),
+    sa.Column("doing_since", Moment),
+    sa.Column("trouble", sa.JSON(none_as_null=True)),
+    sa.Column("machines", sa.JSON, nullable=False),
+    sa.Column("gone_at", Moment),
+    # the claim
+    sa.Column("fence", sa.Integer, nullable=False),
+    sa.Column("holder", sa.Text),
+    sa.Column("claimed_until", Moment),
+    sa.Index(
+        "one_environment_per_plot",
+        "plot",
+        unique=True,
+        sqlite_where=sa.text("state != 'gone'"),
+        postgresql_where=sa.text("state != 'gone'"),
+    ),
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False, index=True),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text),
+    sa.Column("expires", Moment),
+    sa.Column("created", Moment, nullable=False),
+)

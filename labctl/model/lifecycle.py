@@ -1,0 +1,210 @@
+"""The lifecycle: which one step is due, what a finished or failed step leads to, and the one word people see.
+
+           build             configure            prove           reset
+   NEW  ---------->  BUILT  ---------->  CONFIGURED ----->  READY ------+
+    |                  |                     |    ^         |  ^        |
+    +------------------+-------- remove -----+----|---------+  |        |      READY <-> SUSPENDED (suspend, resume)
+                                  v               +---------------------+
+                                GONE
+
+Pure: no clock, no store. Nothing else in the house chooses a step. A reset settles to CONFIGURED, so that the proof is due
+again: ready is earned each time. Suspend and resume stand in the table; the desk does not offer them yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from labctl.model.environment import Environment, Facts, Machine, State, Step, Trouble, Wanted
+
+STUCK_AFTER = 5
+"""Attempts of one step, in one round, after which it is called stuck; it is still tried again."""
+
+FIRST_WAIT = timedelta(seconds=5)
+"""The wait after a first failure; it doubles with each further one."""
+
+LONGEST_WAIT = timedelta(minutes=5)
+"""No wait grows beyond this: a node that comes back is noticed within five minutes."""
+
+SPREAD = 7
+"""Plots are spread over this many slightly different waits, so that a class does not come back all at once."""
+
+FORWARD = {State.NEW: Step.BUILD, State.BUILT: Step.CONFIGURE, State.CONFIGURED: Step.PROVE}
+"""The step that leads on from each state that is not yet READY."""
+
+SETTLES = {
+    Step.BUILD: State.BUILT,
+    Step.CONFIGURE: State.CONFIGURED,
+    Step.PROVE: State.READY,
+    Step.RESET: State.CONFIGURED,
+    Step.SUSPEND: State.SUSPENDED,
+    Step.RESUME: State.READY,
+    Step.REMOVE: State.GONE,
+}
+"""The state a finished step leads to."""
+
+
+class Status(StrEnum):
+    """The one word people see."""
+
+    WAITING = "waiting"
+    BUILDING = "building"
+    CONFIGURING = "configuring"
+    PROVING = "proving"
+    READY = "ready"
+    RESETTING = "resetting"
+    SUSPENDED = "suspended"
+    REMOVING = "removing"
+    GONE = "gone"
+    FAILED = "failed"
+    STUCK = "stuck"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a step failed. `retry_after` is None where trying the same again is pointless."""
+
+    reason: str
+    retry_after: timedelta | None
+
+
+def next_step(env: Environment, now: datetime) -> Step | None:
+    """The one step due now, or None: there is nothing to do, or trouble holds the step back, or the lease has not begun."""
+    step = due(env, now)
+    if step is None:
+        return None
+    trouble = current_trouble(env, step)
+    if trouble is None:
+        return step
+    return step if trouble.retry_at is not None and now >= trouble.retry_at else None
+
+
+def due(env: Environment, now: datetime) -> Step | None:
+    """The step that leads on, whether or not trouble holds it back."""
+    facts, wishes = env.facts, env.wishes
+    if facts.state is not State.GONE and leaving(env, now):
+        return Step.REMOVE
+    if facts.state is State.GONE or now < wishes.lease.starts:
+        return None
+    if facts.state is State.CONFIGURED and _proof_was_refused(env):
+        return Step.RESET
+    if facts.state in FORWARD:
+        return FORWARD[facts.state]
+    if facts.state is State.SUSPENDED:
+        return _from_suspended(env)
+    return _from_ready(env)
+
+
+def leaving(env: Environment, now: datetime) -> bool:
+    """Whether the environment is on its way out: asked to be gone, its lease over, or its removal already begun (after which
+    a longer lease would find only half of it).
+    """
+    return env.wishes.wanted is Wanted.GONE or now >= env.wishes.lease.ends or _begun(env.facts, Step.REMOVE)
+
+
+def current_trouble(env: Environment, step: Step) -> Trouble | None:
+    """Trouble with this very step in this very round; older trouble is moot."""
+    trouble = env.facts.trouble
+    if trouble is None or trouble.step is not step or trouble.round < env.wishes.round:
+        return None
+    return trouble
+
+
+def _begun(facts: Facts, step: Step) -> bool:
+    """Whether the step is being done, was cut off, or failed: the guests may be half-way through it."""
+    return facts.doing is step or (facts.trouble is not None and facts.trouble.step is step)
+
+
+def _proof_was_refused(env: Environment) -> bool:
+    """Asked again after a refused proof: the guests may have been changed since, so start from the kept state. A reset from
+    here that was cut off or failed has to be finished too.
+    """
+    trouble = env.facts.trouble
+    asked_again = trouble is not None and trouble.step is Step.PROVE and trouble.round < env.wishes.round
+    return asked_again or _begun(env.facts, Step.RESET)
+
+
+def _from_ready(env: Environment) -> Step | None:
+    if env.facts.round < env.wishes.round or _begun(env.facts, Step.RESET):
+        return Step.RESET
+    if env.wishes.wanted is Wanted.SUSPENDED:
+        return Step.SUSPEND
+    # A suspend or resume that was cut off or failed leaves some guests down: they are not ready until resumed.
+    return Step.RESUME if _begun(env.facts, Step.SUSPEND) or _begun(env.facts, Step.RESUME) else None
+
+
+def _from_suspended(env: Environment) -> Step | None:
+    if env.wishes.wanted is Wanted.READY or env.facts.round < env.wishes.round:
+        return Step.RESUME
+    return Step.SUSPEND if _begun(env.facts, Step.RESUME) or _begun(env.facts, Step.SUSPEND) else None
+
+
+def begin(env: Environment, step: Step, now: datetime) -> Facts:
+    """Facts while the step is being done. Trouble stays written down, so that a cut-off attempt still counts."""
+    return replace(env.facts, doing=step, doing_since=now)
+
+
+def settle(env: Environment, step: Step, machines: tuple[Machine, ...]) -> Facts:
+    """Facts after the step is done. Only a proof reaches the round that was wanted when the step began."""
+    reached = env.wishes.round if step is Step.PROVE else env.facts.round
+    return Facts(state=SETTLES[step], round=reached, machines=() if step is Step.REMOVE else machines)
+
+
+def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts:
+    """Facts after the step failed: trouble, with the time of the next attempt or None where a person must look. A failed
+    removal is always tried again.
+    """
+    before = current_trouble(env, step)
+    attempts = before.attempts + 1 if before else 1
+    forever = step is Step.REMOVE
+    retry_at = None
+    if failure.retry_after is not None or forever:
+        retry_at = now + wait(attempts, env.plot, failure.retry_after or timedelta(0))
+    trouble = Trouble(
+        step=step,
+        reason=failure.reason,
+        attempts=attempts,
+        since=before.since if before else now,
+        retry_at=retry_at,
+        round=env.wishes.round,
+    )
+    return replace(env.facts, doing=None, doing_since=None, trouble=trouble)
+
+
+def wait(attempts: int, plot: int, least: timedelta) -> timedelta:
+    """How long to wait after so many attempts: doubling, at most `LONGEST_WAIT` (or `least`, if that is longer), up to half
+    as long again by plot.
+    """
+    doubled = FIRST_WAIT * (1 << min(attempts - 1, 10))
+    return max(least, min(doubled, LONGEST_WAIT)) * (1 + (plot % SPREAD) / (2 * SPREAD))
+
+
+def status(env: Environment, now: datetime) -> Status:
+    """The one word people see; board, API and command line all ask here."""
+    if env.facts.state is State.GONE:
+        return Status.GONE
+    step = due(env, now)
+    trouble = current_trouble(env, step) if step else None
+    if trouble is not None and trouble.retry_at is None:
+        return Status.FAILED
+    if trouble is not None and trouble.attempts >= STUCK_AFTER:
+        return Status.STUCK
+    return _word(env, step)
+
+
+def _word(env: Environment, step: Step | None) -> Status:
+    untouched = env.facts.state is State.NEW and not _begun(env.facts, Step.BUILD)
+    if step is Step.BUILD:
+        return Status.WAITING if untouched else Status.BUILDING
+    if step is None:
+        return {State.READY: Status.READY, State.SUSPENDED: Status.SUSPENDED}.get(env.facts.state, Status.WAITING)
+    return {
+        Step.CONFIGURE: Status.CONFIGURING,
+        Step.PROVE: Status.PROVING,
+        Step.RESET: Status.RESETTING,
+        Step.SUSPEND: Status.READY,
+        Step.RESUME: Status.SUSPENDED,
+        Step.REMOVE: Status.REMOVING,
+    }[step]
