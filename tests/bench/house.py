@@ -1,0 +1,100 @@
+"""A whole labctl of its own for a bench: own home, ports, names and management range, real services, real guests.
+
+`House` drives it as people do: through the `labctl` command. It is taken away again at the end, whatever happened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def roster(path: Path, learners: int) -> Path:
+    """A roster of that many made-up learners."""
+    lines = ["name,email", *(f"Learner {number},learner{number}@example.org" for number in range(1, learners + 1))]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+class House:
+    """See the module. Use as a context manager."""
+
+    def __init__(self, name: str) -> None:
+        # /var/tmp, not /tmp: guests' directories lie below, and a tmpfs would count them as memory.
+        self.home = Path(tempfile.mkdtemp(prefix=f"labctl-{name}-", dir="/var/tmp"))
+        self.home.chmod(0o755)
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LABCTL_")} | {
+            "LABCTL_HOME": str(self.home),
+            "LABCTL_INSTALLATION": f"{name[:5]}{random.randrange(36**4):x}"[:9],
+            "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 127)}.0.0/16",
+            "LABCTL_API_PORT": str(free_port()),
+            "LABCTL_SANDBOX_PORT": str(free_port()),
+            "NO_COLOR": "1",
+            "COLUMNS": "200",
+        }
+        for passed in ("LABCTL_ENGINE", "LABCTL_CACHE", "LABCTL_WORKERS"):
+            if passed in os.environ:
+                self.environment[passed] = os.environ[passed]
+
+    def run(self, *arguments: str, check: bool = True, timeout: float = 1800) -> subprocess.CompletedProcess[str]:
+        """One `labctl` command."""
+        command = [sys.executable, "-m", "labctl.cli", *arguments]
+        done = subprocess.run(command, env=self.environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout, check=False)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"labctl {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """A command's data."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def open(self, slug: str, blueprint: str, learners: int) -> None:
+        """Open a class of that many learners; returns when it was accepted."""
+        listed = roster(self.home / f"{slug}.csv", learners)
+        self.run("class", "open", blueprint, "--name", slug, "--roster", str(listed))
+
+    def seats(self, slug: str) -> list[dict[str, Any]]:
+        """The seats of a class as the board shows them."""
+        board = self.json("class", "show", slug)
+        return list(board["seats"])
+
+    def wait(self, what: str, look: Callable[[], bool], seconds: float) -> None:
+        """Until `look` says so; TimeoutError else."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if look():
+                return
+            time.sleep(0.25)
+        raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+
+    def __enter__(self) -> House:
+        try:
+            self.run("up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.run("down", "--yes", "--wipe", check=False)
+        subprocess.run([sys.executable, "-m", "labctl.sandbox", "wipe", "--home", str(self.home / "sandbox")], cwd=REPOSITORY, check=False)
+        shutil.rmtree(self.home, ignore_errors=True)

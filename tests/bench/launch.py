@@ -1,0 +1,76 @@
+"""`make bench-launch`: seconds from *open* to *all seats proven*, for 1, 5 and 10 learners of the two-machine course, over the floor.
+
+The floor is the very same guests cloned, started and reached by SSH in the same run with nothing around them (`tests.bench.floor`).
+Where the time went comes from the journal: for each step the sum over seats, and the span from its first begin to its last end.
+The last line is JSON: ratio, seconds, floor_seconds (10 learners), engine, and the same for 1 and 5.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from tests.bench import floor
+from tests.bench.house import House
+
+BLUEPRINT = "web-attack-basics"
+SIZES = (1, 5, 10)
+
+
+def _launch(house: House, learners: int) -> tuple[float, dict[str, tuple[float, float]]]:
+    slug = f"bench-{learners}"
+    begun = time.monotonic()
+    house.open(slug, BLUEPRINT, learners)
+    house.wait(f"{learners} seats ready", lambda: all(seat["status"] == "ready" for seat in house.seats(slug)), 1800)
+    took = time.monotonic() - begun
+    parts = _parts(house.json("class", "journal", slug, "--limit", "100000"))
+    house.run("class", "close", slug)
+    return took, parts
+
+
+def _parts(journal: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
+    """Step -> (sum over seats, span over the class), from the lines a runner writes when a step begins and when it settled."""
+    begun: dict[tuple[str, str], datetime] = {}
+    spans: dict[str, list[datetime]] = defaultdict(list)
+    sums: dict[str, float] = defaultdict(float)
+    for line in journal:
+        at, key = datetime.fromisoformat(line["at"]), (line["environment"], line["step"])
+        if line["text"].startswith("begins"):
+            begun[key] = at
+            spans[line["step"]].append(at)
+        elif key in begun and line["text"].startswith("settled"):
+            sums[line["step"]] += (at - begun.pop(key)).total_seconds()
+            spans[line["step"]].append(at)
+    return {step: (sums[step], (max(times) - min(times)).total_seconds()) for step, times in spans.items()}
+
+
+def main() -> None:
+    """Print the table and the JSON line."""
+    figures: dict[str, Any] = {}
+    with House("bench") as house:
+        engine = house.json("engine", "show")["engine"]
+        for learners in SIZES:
+            seconds, parts = _launch(house, learners)
+            bare = floor.of(house, BLUEPRINT, learners)
+            print(f"{learners:3d} learners: {seconds:7.1f} s, floor {bare:6.1f} s, ratio {seconds / bare:.2f}")
+            for step, (total, span) in sorted(parts.items(), key=lambda item: -item[1][1]):
+                print(f"      {step:<10} {span:7.1f} s from first begin to last end, {total:7.1f} s summed over seats")
+            figures[str(learners)] = {
+                "seconds": round(seconds, 2),
+                "floor_seconds": round(bare, 2),
+                "ratio": round(seconds / bare, 3),
+                "parts": {step: {"span": round(span, 2), "sum": round(total, 2)} for step, (total, span) in parts.items()},
+            }
+    most = figures[str(SIZES[-1])]
+    print(
+        json.dumps(
+            {"ratio": most["ratio"], "seconds": most["seconds"], "floor_seconds": most["floor_seconds"], "engine": engine, "sizes": figures}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
