@@ -139,17 +139,26 @@ class Connection:
         return channel
 
 
-def connect(address: str, user: str, login: ssh_ca.Login, trust: Trust, *, patience: float, port: int = 22) -> Connection:
-    """Dial until sshd answers or `patience` seconds have passed, then judge the key and log in.
+def connect(
+    address: str, user: str, login: ssh_ca.Login, trust: Trust, *, patience: float, insist: float = 0.0, port: int = 22
+) -> Connection:
+    """Dial until sshd answers or `patience` seconds have passed, then judge the key and log in. A refused login is tried
+    again for `insist` seconds, which a booting guest needs.
 
     Raises Unreachable when nobody answered, LoginRefused, or PermanentError for a wrong host key.
     """
     machine = trust.name.partition(".")[0]
     deadline = time.monotonic() + patience
     last = "no answer"
+    refused_since: float | None = None
     while True:
         try:
             return _attempt(address, port, user, login, trust, deadline)
+        except LoginRefused:
+            refused_since = refused_since or time.monotonic()
+            if time.monotonic() >= min(deadline, refused_since + insist):
+                raise
+            time.sleep(0.25)  # sshd answers at once, so this sets the pace of the logins
         except (paramiko.SSHException, OSError, EOFError) as error:
             last = _reason(error)
         if time.monotonic() + 0.05 >= deadline:
@@ -232,11 +241,13 @@ def _log_in(transport: paramiko.Transport, user: str, login: ssh_ca.Login, trust
     if login.certificate:
         key.load_certificate(login.certificate)
     try:
-        transport.auth_publickey(user, key)
+        more = transport.auth_publickey(user, key)
     except paramiko.AuthenticationException as error:
-        if not transport.is_active():
-            raise EOFError("it closed the connection during the login") from error
+        if not transport.is_active() or "timeout" in str(error).lower():
+            raise EOFError("it did not finish the login") from error
         raise LoginRefused(f"{trust.name.partition('.')[0]}: sshd does not let {user} in ({_reason(error)})") from error
+    if more:
+        raise LoginRefused(f"{trust.name.partition('.')[0]}: sshd wants more than a key from {user}")
 
 
 def _drain(channel: paramiko.Channel, deadline: float) -> tuple[bytes, bytes]:

@@ -1,0 +1,145 @@
+"""The prober: first contact with guests, and the proof that a seat is ready. Fills `ports.Prober`.
+
+`enrol` pins a guest's host key and makes it trust labctl's authorities; `prove` logs in along the learner's own path and
+runs the readiness checks. All machines of an environment are done at once. How a connection is made and judged is in
+`ssh_connection`, what is written into a guest in `ssh_enrol`, what a check means in `ssh_checks`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from labctl import errors, ports
+from labctl.drivers import ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_parallel
+from labctl.model.environment import Machine
+from labctl.model.plan import Plan, PlannedCheck, PlannedMachine
+from labctl.model.site import Site
+
+DEPLOY_USER = "labctl"
+"""The account every template has, with labctl's deploy key and sudo without password."""
+
+BOOT_SECONDS = 90.0
+"""How long a started guest may take until its sshd answers."""
+
+REFUSAL_SECONDS = 15.0
+"""While a guest boots, its accounts may not be made yet, and pam_nologin sends everybody but root away."""
+
+ENROL_SECONDS = 60.0
+"""The script takes 0.1 s; an overloaded node may need more."""
+
+PROOF_LIFE = timedelta(minutes=10)
+"""Life of the certificate with which labctl logs in as the learner."""
+
+
+def enter(
+    authority: ssh_ca.Authority, plan: Plan, machine: Machine, *, user: str = DEPLOY_USER, port: int = 22, patience: float = BOOT_SECONDS
+) -> ssh_connection.Connection:
+    """Labctl's own connection to an enrolled guest, host certificate and pinned key both checked."""
+    trust = ssh_connection.Trust(authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
+    return ssh_connection.connect(
+        machine.address, user, authority.deploy_login(), trust, patience=patience, insist=REFUSAL_SECONDS, port=port
+    )
+
+
+class Prober:
+    """See the module. `user`, `port` and `patience` (seconds until sshd must answer) differ only in unusual sites."""
+
+    def __init__(
+        self, site: Site, authority: ssh_ca.Authority, *, user: str = DEPLOY_USER, port: int = 22, patience: float = BOOT_SECONDS
+    ) -> None:
+        self._site = site
+        self._authority = authority
+        self._user = user
+        self._port = port
+        self._patience = patience
+
+    def enrol(self, plan: Plan, machines: Sequence[Machine], progress: ports.Progress) -> tuple[Machine, ...]:
+        """See `ports.Prober`. Raises PermanentError when a guest refuses the deploy key or shows a wrong host key."""
+
+        def one(machine: Machine, tell: ports.Progress) -> Machine:
+            planned = plan.machine(machine.name)
+            return machine if planned.family != "linux" else self._enrol(plan, planned, machine, tell)
+
+        return tuple(ssh_parallel.each(machines, one, progress))
+
+    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
+        """See `ports.Prober`."""
+
+        def one(machine: Machine, tell: ports.Progress) -> None:
+            planned = plan.machine(machine.name)
+            if planned.family == "linux":
+                self._prove(plan, planned, machine, folder, tell)
+
+        ssh_parallel.each(machines, one, progress)
+
+    def _enrol(self, plan: Plan, planned: PlannedMachine, machine: Machine, tell: ports.Progress) -> Machine:
+        begun = time.monotonic()
+        name = ssh_ca.host_name(plan, machine.name)
+        first = ssh_connection.Trust(self._authority, name, machine.host_key, certificate=False)
+        with self._connect(machine, first) as connection:
+            host_key = connection.host_key
+            tell(f"{machine.name}: SSH answers after {time.monotonic() - begun:.1f} s")
+            certificate = self._authority.certify_host(host_key, [name, machine.address])
+            script = ssh_enrol.script(plan, planned, host_certificate=certificate, user_authority=self._authority.user_authority())
+            outcome = connection.root(script, timeout=ENROL_SECONDS)
+        if outcome.exit != 0:
+            raise errors.PermanentError(
+                f"{machine.name}: the guest cannot be enrolled (exit {outcome.exit}): {ssh_checks.mask(ssh_checks.tail(outcome), plan)}",
+                hint="Does the template have sudo without password for 'labctl', systemd and OpenSSH?",
+            )
+        with self._connect(machine, replace(first, pinned=host_key, certificate=True)):
+            tell(f"{machine.name}: enrolled ({time.monotonic() - begun:.1f} s)")
+        return replace(machine, host_key=host_key)
+
+    def _connect(self, machine: Machine, trust: ssh_connection.Trust) -> ssh_connection.Connection:
+        login = self._authority.deploy_login()
+        try:
+            return ssh_connection.connect(
+                machine.address, self._user, login, trust, patience=self._patience, insist=REFUSAL_SECONDS, port=self._port
+            )
+        except ssh_connection.LoginRefused as error:
+            raise errors.PermanentError(
+                f"{machine.name}: the guest refuses labctl's deploy key",
+                hint=f"The template needs the user '{self._user}' with the key that `labctl` shows for templates.",
+            ) from error
+
+    def _prove(self, plan: Plan, planned: PlannedMachine, machine: Machine, folder: Path, tell: ports.Progress) -> None:
+        checks = [check for check in plan.checks if check.machine == machine.name]
+        entered = "terminal" in planned.access
+        with enter(self._authority, plan, machine, user=self._user, port=self._port, patience=self._patience) as connection:
+            # After a start the services of the lab may come later than sshd; a degraded system is for the checks to judge.
+            connection.run("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1 || true", timeout=70)
+            if entered:
+                self._log_in_as_learner(plan, planned, machine)
+                tell(f"{machine.name}: {planned.login} can log in")
+            place = ssh_checks.Place(plan, planned, connection, folder)
+            for check in checks:
+                begun = time.monotonic()
+                ssh_checks.prove(check, place)
+                tell(f"{machine.name}: check '{_title(check, plan)}' passed ({time.monotonic() - begun:.1f} s)")
+
+    def _log_in_as_learner(self, plan: Plan, planned: PlannedMachine, machine: Machine) -> None:
+        """With a certificate such as the learner's own, on a terminal, to the learner's shell."""
+        login = self._authority.learner(plan, datetime.now(UTC) + PROOF_LIFE)
+        trust = ssh_connection.Trust(self._authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
+        try:
+            with ssh_connection.connect(
+                machine.address, planned.login, login, trust, patience=self._patience, insist=REFUSAL_SECONDS, port=self._port
+            ) as connection:
+                outcome = connection.run("id -un", timeout=20, terminal=True)
+        except ssh_connection.LoginRefused as error:
+            raise errors.CheckFailed(f"{machine.name}: the learner cannot log in ({error.message})") from error
+        if outcome.exit != 0 or outcome.stdout.split() != [planned.login]:
+            raise errors.CheckFailed(
+                f"{machine.name}: the learner's login does not give a working shell (exit {outcome.exit}): "
+                f"{ssh_checks.mask(ssh_checks.tail(outcome), plan) or 'no output'}"
+            )
+
+
+def _title(check: PlannedCheck, plan: Plan) -> str:
+    text = ssh_checks.mask(f"{check.kind} {check.what}", plan).splitlines()[0]
+    return text if len(text) <= 80 else f"{text[:77]}..."
