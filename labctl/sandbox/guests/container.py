@@ -7,6 +7,7 @@ raw devices or the kernel's log (`guests.md` 0).
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import json
 import os
 import re
@@ -86,7 +87,7 @@ class Container:
                 "hwaddr": nic.mac.lower(),
                 "flags": "up",
                 "script.up": str(hook),
-                "ipv4.address": nic.address,
+                "ipv4.address": _with_broadcast(nic.address),
                 "ipv4.gateway": nic.gateway,
             }
             lines += [f"lxc.net.{nic.index}.{key} = {value}" for key, value in card.items() if value is not None]
@@ -95,15 +96,16 @@ class Container:
         (self.folder / "config").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def _command(self, *command: str) -> list[str]:
+        """In the node's namespace: cards' host ends are born where they belong, and LXC's command sockets (abstract, so one set per
+        network namespace) are found again."""
         tool, *rest = command
-        return [tool, "-P", str(self.folder.parent), "-n", self.guest, *rest]
+        return [*self.net.inside(), tool, "-P", str(self.folder.parent), "-n", self.guest, *rest]
 
     def start(self) -> None:
         """Returns when init runs. LXC's monitor is nobody's child afterwards: it outlives the node."""
         log = self.folder / "lxc.log"
         log.unlink(missing_ok=True)
-        # In the node's namespace, so that the cards' host ends are born where they belong and the machine's own namespace never sees them.
-        command = [*self.net.inside(), *self._command("lxc-start", "-d", "-o", str(log), "-l", "ERROR")]
+        command = self._command("lxc-start", "-d", "-o", str(log), "-l", "ERROR")
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode:
             words = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
@@ -165,3 +167,8 @@ class Container:
         except OSError:
             return 0
         return max(int(now - int(fields[19]) / os.sysconf("SC_CLK_TCK")), 0)
+
+
+def _with_broadcast(address: str | None) -> str | None:
+    """LXC works the broadcast address out wrongly by itself (seen: 0.0.255.255)."""
+    return f"{address} {ipaddress.ip_interface(address).network.broadcast_address}" if address else None
