@@ -1,0 +1,276 @@
+"""The blueprint language, version 1: what a lab is, as strict frozen values (`blueprint.md` 5 to 7, 12).
+
+Every key of the language is here. A key whose type is `NotYet` is known but not built: it is refused by name, never ignored. Values are
+already read by type: sizes are MiB, durations seconds. What spans several blocks is checked in `labctl.model.crosschecks`; nothing is
+planned here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
+
+from labctl.model import blueprint_steps, blueprint_variables, scalars
+from labctl.model.block import Block
+from labctl.model.scalars import Duration, ImageName, Name, NotYet, PlaceName, Scope, Several, Size, Table, Text, Truth, Whole
+
+_DIGCOMP = r"1\.[1-3]|2\.[1-6]|3\.[1-4]|4\.[1-4]|5\.[1-4]"
+_UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_LANGUAGE = r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*"
+_HOSTNAME = r"[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"{_HOSTNAME}(\.[A-Za-z0-9]([A-Za-z0-9-]{{0,61}}[A-Za-z0-9])?)*"
+_LOGIN = r"[a-z_][a-z0-9_-]{0,30}"
+_TAKEN_LOGINS = frozenset({"root", "labctl", "daemon", "nobody", "sshd", "systemd-network"})
+
+
+def _digcomp(text: str) -> str:
+    if not re.fullmatch(_DIGCOMP, text):
+        raise scalars.wrong(f"'{text}' is not a competence of DigComp (1.1-1.3 2.1-2.6 3.1-3.4 4.1-4.4 5.1-5.4)")
+    return text
+
+
+def _esco(text: str) -> str:
+    if not re.fullmatch(_UUID, text):
+        raise scalars.wrong(f"'{text}' is not the UUID of an ESCO skill")
+    return text.lower()
+
+
+def _language(text: str) -> str:
+    if not re.fullmatch(_LANGUAGE, text):
+        raise scalars.wrong(f"'{text}' is not a language (BCP 47); write en, fr or pt-BR")
+    return text
+
+
+class Skill(Block):
+    """A skill that the lab teaches."""
+
+    name: Text
+    esco: Annotated[str, AfterValidator(_esco), Text] | None = None
+    digcomp: Annotated[str, AfterValidator(_digcomp), Text] | None = None
+
+
+class About(Block):
+    """What people read before they choose the lab. Never changes a machine."""
+
+    title: Annotated[Text, Field(min_length=3, max_length=80)]
+    area: Annotated[Literal["cybersecurity", "programming", "ai", "data", "cloud", "network", "systems"], BeforeValidator(scalars.text_of)]
+    summary: Annotated[Text, Field(max_length=400)] | None = None
+    level: Annotated[Literal["beginner", "intermediate", "advanced"], BeforeValidator(scalars.text_of)] | None = None
+    language: Annotated[str, AfterValidator(_language), Text] = "en"
+    hours: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+    skills: Table[Name, Skill] = {}
+    prerequisites: Several[Text] = ()
+    outcomes: Several[Text] = ()
+    licence: Text | None = None
+    authors: Several[Text] = ()
+    tags: Several[Text] = ()
+
+
+class Image(Block):
+    """An image that the blueprint needs; the site's catalogue has the template and the last word."""
+
+    family: Annotated[Literal["linux"], scalars.only("linux", "windows", "other")] = "linux"
+    kinds: Several[Annotated[Literal["vm", "container"], BeforeValidator(scalars.text_of)]] = ("vm", "container")
+    manage: Annotated[Literal["ssh"], scalars.only("ssh", "winrm", "none")] = "ssh"
+    min_memory: Size | None = None
+    min_disk: Size | None = None
+    desktop: NotYet = None
+    nic: NotYet = None
+    disk_bus: NotYet = None
+    firmware: NotYet = None
+    made_by: NotYet = None
+    note: Text | None = None
+
+
+def _login(text: str) -> str:
+    if text in _TAKEN_LOGINS:
+        raise scalars.wrong(f"'{text}' is an account of the system; choose another login")
+    if not re.fullmatch(_LOGIN, text):
+        raise scalars.wrong(f"'{text}' is not a login: small letters, digits, '-' and '_', beginning with a letter, at most 31")
+    return text
+
+
+def _password(text: str) -> str:
+    if not re.fullmatch(r"\$\{lab\." + scalars.VARIABLE + r"\}", text):
+        raise scalars.wrong("password is a reference to a variable: password: ${lab.NAME} (a constant is a variable with value:)")
+    return text
+
+
+def _access(value: Any, info: ValidationInfo) -> str:
+    text = scalars.text_of(value, info)
+    if text == "desktop":
+        raise scalars.not_yet("access: desktop")
+    if text != "terminal":
+        raise scalars.wrong(f"'{text}' is not possible; one of terminal, desktop")
+    return text
+
+
+class Defaults(Block):
+    """Keys that all machines share unless they say otherwise. One level, nothing else."""
+
+    image: ImageName | None = None
+    kind: Annotated[Literal["vm", "container"], BeforeValidator(scalars.text_of)] | None = None
+    cpus: Annotated[Whole, Field(ge=1, le=128)] | None = None
+    memory: Size | None = None
+    disk: Size | None = None
+    login: Annotated[str, AfterValidator(_login), Text] | None = None
+    sudo: Truth | None = None
+    password: Annotated[str, AfterValidator(_password), Text] | None = None
+    access: Several[Annotated[Literal["terminal"], BeforeValidator(_access)]] | None = None
+    load: Annotated[Literal["low", "medium", "high"], BeforeValidator(scalars.text_of)] | None = None
+
+
+def _nic(text: str) -> str:
+    if text == "dhcp":
+        raise scalars.not_yet("dhcp")
+    if text in {"auto", "none"}:
+        return text
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise scalars.wrong(f"'{text}' is not an address; write an IPv4 address without '/', auto, dhcp or none") from None
+
+
+def _hostname(text: str) -> str:
+    if not re.fullmatch(_HOSTNAME, text):
+        raise scalars.wrong(f"'{text}' is not a hostname: letters, digits and '-', at most 63, no dots")
+    return text
+
+
+def _alias(text: str) -> str:
+    if text.startswith("*."):
+        raise scalars.not_yet(text)
+    if not re.fullmatch(_DOMAIN, text):
+        raise scalars.wrong(f"'{text}' is not a DNS name")
+    return text
+
+
+def _destination(text: str) -> str:
+    return str(scalars.network_of(text))
+
+
+class Machine(Defaults):
+    """One machine of the lab, or `count` equal ones."""
+
+    scope: Scope = "learner"
+    count: Annotated[Whole, Field(ge=1, le=32)] = 1
+    memory_min: Size | None = None
+    volumes: NotYet = None
+    nics: Table[Name, Annotated[str, AfterValidator(_nic), Text]] | None = None
+    routes: Table[Annotated[str, AfterValidator(_destination), Text], Text] = {}
+    forwards: Truth = False
+    hostname: Annotated[str, AfterValidator(_hostname), Text] | None = None
+    aliases: Several[Annotated[str, AfterValidator(_alias), Text]] = ()
+    hidden: Truth = False
+    after: Several[Name] = ()
+    groups: Several[PlaceName] = ()
+    nesting: Truth = False
+
+
+def _cidr(text: str) -> str:
+    network = scalars.network_of(text)
+    if not 16 <= network.prefixlen <= 30:
+        raise scalars.wrong(f"'{text}' is not between /16 and /30")
+    return str(network)
+
+
+def _egress(value: Any, info: ValidationInfo) -> str:
+    if isinstance(value, list):
+        raise scalars.not_yet("egress: a list")
+    text = scalars.text_of(value, info)
+    if text in {"site", "internet"}:
+        raise scalars.not_yet(f"egress: {text}")
+    if text != "none":
+        raise scalars.wrong(f"'{text}' is not possible; one of none, site, internet, or a list")
+    return text
+
+
+def _gateway(text: str) -> str:
+    if text in {"auto", "none"} or re.fullmatch(scalars.NAME, text):
+        return text
+    try:
+        return str(ipaddress.IPv4Address(text))
+    except ValueError:
+        raise scalars.wrong(f"'{text}' is not possible; write auto, none, an IPv4 address or a machine") from None
+
+
+def _dns(value: Any, info: ValidationInfo) -> str:
+    if isinstance(value, list) or scalars.text_of(value, info) != "auto":
+        raise scalars.not_yet("dns", kind="key")
+    return "auto"
+
+
+def _off(value: Any, info: ValidationInfo) -> bool:
+    text = scalars.text_of(value, info)
+    if text == "true":
+        raise scalars.not_yet(str(info.field_name), kind="key")
+    if text != "false":
+        raise scalars.wrong(f"write true or false, not '{text}'")
+    return False
+
+
+def _domain(text: str) -> str:
+    if not re.fullmatch(_DOMAIN, text):
+        raise scalars.wrong(f"'{text}' is not a domain; write it like corp.lab")
+    return text.lower()
+
+
+class Network(Block):
+    """One of the lab's own networks. Every learner's has the same addresses."""
+
+    cidr: Annotated[str, AfterValidator(_cidr), Text] | None = None
+    scope: Scope = "learner"
+    egress: Annotated[Literal["none"], BeforeValidator(_egress)] = "none"
+    gateway: Annotated[str, AfterValidator(_gateway), Text] = "auto"
+    dns: Annotated[Literal["auto"], BeforeValidator(_dns)] = "auto"
+    domain: Annotated[str, AfterValidator(_domain), Text] | None = None
+    dhcp: Annotated[Literal[False], BeforeValidator(_off)] = False
+    isolate: Annotated[Literal[False], BeforeValidator(_off)] = False
+
+
+class Times(Block):
+    """How long things live."""
+
+    idle: NotYet = None
+    lease: Duration | None = None
+    extend: NotYet = None
+    fresh: NotYet = None
+
+
+class Blueprint(Block):
+    """A whole blueprint."""
+
+    labctl: Annotated[Literal[1], BeforeValidator(scalars.whole_of)]
+    about: About
+    images: Table[ImageName, Image] = {}
+    defaults: Defaults = Defaults()
+    machines: Table[PlaceName, Machine]
+    networks: Table[PlaceName, Network] = {}
+    firewall: NotYet = None
+    variables: Table[scalars.VariableName, blueprint_variables.Variable] = {}
+    configure: Several[blueprint_steps.Step] = ()
+    apps: NotYet = None
+    ready: Several[blueprint_steps.Check] = ()
+    tasks: NotYet = None
+    collect: NotYet = None
+    times: Times = Times()
+    teams: NotYet = None
+
+    @model_validator(mode="after")
+    def _limits(self) -> Blueprint:
+        limits = (("networks", 16), ("variables", 64), ("configure", 60))
+        complaints = [
+            (key, f"{len(getattr(self, key))} {word} are more than the {most} a blueprint may have")
+            for (key, most), word in zip(limits, ("networks", "variables", "steps"), strict=True)
+            if len(getattr(self, key)) > most
+        ]
+        if not self.machines:
+            complaints.append(("machines", "'machines' has no machine"))
+        if not self.networks and "networks" in self.model_fields_set:
+            complaints.append(("networks", "'networks' has no network; leave it out for one network 'lan', 10.10.10.0/24"))
+        if complaints:
+            scalars.wrong_keys(complaints)
+        return self

@@ -1,0 +1,179 @@
+"""Steps of `configure` and checks of `ready` (`blueprint.md` 9, 11): each is exactly one thing, with the keys that go with it.
+
+References inside them are resolved in `labctl.model.planning`; they are run by the drivers.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from labctl.model import scalars
+from labctl.model.block import Block
+from labctl.model.scalars import AbsolutePath, Duration, Free, Mode, Name, Path, Regex, Several, Table, Text, Truth, Whole
+
+STEP_KINDS = ("playbook", "role", "script", "packages", "write")
+STEP_ONLY = {"tags": ("playbook",), "skip_tags": ("playbook",), "content": ("write",), "owner": ("write",), "mode": ("write",)}
+CHECK_KINDS = ("run", "script", "http", "tcp", "file")
+CHECK_TAKES = {
+    "run": ("as", "exit", "output"),
+    "script": ("as",),
+    "http": ("status", "body"),
+    "tcp": (),
+    "file": ("absent", "contains", "mode", "owner"),
+}
+"""Keys that go with each kind of check, besides machine, message and timeout."""
+
+_MOST_CONTENT = 64 * 1024
+
+
+def _role(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]*){0,2}", text):
+        raise scalars.wrong(f"'{text}' is not a role's name: small letters, digits and '_'")
+    return text
+
+
+def _package(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?", text):
+        raise scalars.wrong(f"'{text}' is not a package; write name or name=version")
+    return text
+
+
+def _content(text: str) -> str:
+    if len(text.encode()) > _MOST_CONTENT:
+        raise scalars.wrong("'content' is longer than 64K; put the file under files/ and copy it in a playbook")
+    return text
+
+
+def _account(text: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", text):
+        raise scalars.wrong(f"'{text}' is not an account")
+    return text
+
+
+def _one_of(block: Block, what: str, kinds: tuple[str, ...]) -> str:
+    said = [key for key in kinds if block.said(key)]
+    if len(said) != 1:
+        has = " and ".join(said) if said else "none"
+        raise scalars.wrong(f"{what} has exactly one of {', '.join(kinds)}; this one has {has}")
+    return said[0]
+
+
+class Step(Block):
+    """One step of the configuration."""
+
+    playbook: Path | None = None
+    role: Annotated[str, AfterValidator(_role), Text] | None = None
+    script: Path | None = None
+    packages: Several[Annotated[str, AfterValidator(_package), Text]] | None = None
+    write: AbsolutePath | None = None
+    hosts: Several[Name] | None = None
+    bake: Truth = True
+    vars: Table[scalars.VarName, Free] = {}
+    tags: Several[Text] = ()
+    skip_tags: Several[Text] = ()
+    title: Text | None = None
+    timeout: Duration = 1800
+    content: Annotated[str, AfterValidator(_content), Text] | None = None
+    owner: Annotated[str, AfterValidator(_account), Text] = "root"
+    mode: Mode = "0600"
+
+    @property
+    def kind(self) -> Literal["playbook", "role", "script", "packages", "write"]:
+        """Which of the five it is."""
+        for kind in ("playbook", "role", "script", "packages"):
+            if getattr(self, kind) is not None:
+                return kind  # type: ignore[return-value]
+        return "write"
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Step:
+        kind = _one_of(self, "a step", STEP_KINDS)
+        strangers = []
+        for key, kinds in STEP_ONLY.items():
+            if self.said(key) and kind not in kinds:
+                strangers.append((key, f"'{key}' does not go with '{kind}'; it goes with {' and '.join(kinds)}"))
+        if kind in {"write", "packages"} and self.said("vars"):
+            strangers.append(("vars", f"'vars' does not go with '{kind}'; it goes with playbook, role and script"))
+        if self.packages is not None and not self.packages:
+            strangers.append(("packages", "'packages' is empty"))
+        if self.hosts is not None and not self.hosts:
+            strangers.append(("hosts", "'hosts' is empty; name machines, groups or all"))
+        if strangers:
+            scalars.wrong_keys(strangers)
+        if kind == "write" and self.content is None:
+            raise scalars.wrong("'write' needs 'content'")
+        return self
+
+
+def _http(text: str) -> str:
+    if not re.match(r"https?://[^/\s]+", text) or re.search(r"\s", text):
+        raise scalars.wrong(f"'{text}' is not a whole address; write it like http://10.10.10.20/")
+    return text
+
+
+def _tcp(text: str) -> str:
+    if "${lab." in text:
+        return text
+    match = re.fullmatch(r"([A-Za-z0-9._-]+):([0-9]{1,5})", text)
+    if not match or not 1 <= int(match[2]) <= 65535:
+        raise scalars.wrong(f"'{text}' is not HOST:PORT; write it like 10.10.10.20:80")
+    return text
+
+
+def _at_most_ten_minutes(seconds: int) -> int:
+    if seconds > 600:
+        raise scalars.wrong("a check's timeout is at most 10m")
+    return seconds
+
+
+class Check(Block):
+    """One thing that must hold."""
+
+    run: Text | None = None
+    script: Path | None = None
+    http: Annotated[str, AfterValidator(_http), Text] | None = None
+    tcp: Annotated[str, AfterValidator(_tcp), Text] | None = None
+    file: AbsolutePath | None = None
+    machine: Name | None = None
+    as_: Annotated[Literal["root", "learner"], BeforeValidator(scalars.text_of)] = Field(default="root", alias="as")
+    exit: Annotated[Whole, Field(ge=0, le=255)] = 0
+    output: Regex | None = None
+    status: Annotated[Whole, Field(ge=100, le=599)] | None = None
+    body: Regex | None = None
+    contains: Regex | None = None
+    absent: Truth = False
+    mode: Mode | None = None
+    owner: Annotated[str, AfterValidator(_account), Text] | None = None
+    message: Text | None = None
+    timeout: Annotated[Duration, AfterValidator(_at_most_ten_minutes)] = 10
+
+    @property
+    def kind(self) -> Literal["run", "script", "http", "tcp", "file"]:
+        """Which of the five it is."""
+        for kind in ("run", "script", "http", "tcp"):
+            if getattr(self, kind) is not None:
+                return kind  # type: ignore[return-value]
+        return "file"
+
+    @property
+    def what(self) -> str:
+        """The command, path or address."""
+        return str(getattr(self, self.kind))
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Check:
+        kind = _one_of(self, "a check", CHECK_KINDS)
+        takes = CHECK_TAKES[kind]
+        rest = f"; {kind} takes {', '.join(takes)}" if takes else f"; {kind} takes machine, message, timeout"
+        strangers = []
+        for key in ("as", "exit", "output", "status", "body", "contains", "absent", "mode", "owner"):
+            if self.said("as_" if key == "as" else key) and key not in takes:
+                strangers.append((key, f"'{key}' does not go with '{kind}'{rest}"))
+        if self.absent:
+            strangers += [(key, f"'{key}' does not go with 'absent: true'") for key in ("contains", "mode", "owner") if self.said(key)]
+        if strangers:
+            scalars.wrong_keys(strangers)
+        return self

@@ -1,0 +1,73 @@
+"""Cross-checks of steps, checks and every reference in them (`blueprint.md` 8, 9, 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from labctl.model import blueprint as language
+from labctl.model import blueprint_steps, inventory, references
+from labctl.model.finding import Finding
+
+_CHECK_TEXTS = ("run", "http", "tcp", "file", "output", "body", "contains")
+
+
+def findings(blueprint: language.Blueprint) -> Iterator[Finding]:
+    """Everything about steps and checks."""
+    for number, step in enumerate(blueprint.configure):
+        yield from _step(blueprint, number, step)
+    for number, check in enumerate(blueprint.ready):
+        yield from _check(blueprint, number, check)
+
+
+def _step(blueprint: language.Blueprint, number: int, step: blueprint_steps.Step) -> Iterator[Finding]:
+    loc = ("configure", number)
+    members = inventory.machines(blueprint)
+    hosts = {name for machine in members for name in (machine.name, machine.base)} | set(inventory.groups(blueprint, members))
+    if step.hosts is None and len(members) > 1:
+        yield Finding(loc, "this step must say its hosts, for there are several machines")
+    for place, host in enumerate(step.hosts or ()):
+        if host not in hosts:
+            yield Finding((*loc, "hosts", place), references.absent("machine or group", host, sorted(hosts)))
+    for place, text in references.scattered({"vars": step.vars, "content": step.content}):
+        for path in references.paths(text):
+            if complaint := references.refusal(blueprint, path):
+                yield Finding((*loc, *place), complaint)
+            elif step.bake and references.later(blueprint, path):
+                name = ".".join(path)
+                text_ = f"this step is baked into the golden image, but {name} is only known later; say bake: false"
+                yield Finding((*loc, *place), text_)
+            else:
+                yield from _flag_in_reach(blueprint, step, (*loc, *place), path)
+
+
+def _flag_in_reach(
+    blueprint: language.Blueprint, step: blueprint_steps.Step, loc: tuple[str | int, ...], path: tuple[str, ...]
+) -> Iterator[Finding]:
+    """A flag is for finding: whoever administers the machine it lies on has it already."""
+    variable = blueprint.variables.get(path[0])
+    if variable is None or variable.random != "flag":
+        return
+    hosts = inventory.chosen(blueprint, step.hosts)
+    for machine in inventory.machines(blueprint):
+        if machine.name in hosts and machine.get("access") and machine.get("sudo"):
+            text = f"'{path[0]}' is put on '{machine.name}', where the learner is administrator; if '{machine.name}' is a target, say access: []"
+            yield Finding(loc, text, warning=True)
+
+
+def _check(blueprint: language.Blueprint, number: int, check: blueprint_steps.Check) -> Iterator[Finding]:
+    loc = ("ready", number)
+    members = {machine.name: machine for machine in inventory.machines(blueprint)}
+    if check.machine is None and len(members) > 1:
+        yield Finding(loc, "this check must say its machine, for there are several")
+    elif check.machine is not None and check.machine not in members:
+        counted = [name for name, machine in members.items() if machine.base == check.machine]
+        many = f"'{check.machine}' is {len(counted)} machines; name one: {counted[0]}" if counted else ""
+        yield Finding((*loc, "machine"), many or references.absent("machine", check.machine, members))
+    for key in _CHECK_TEXTS:
+        for path in references.paths(getattr(check, key) or ""):
+            if complaint := references.refusal(blueprint, path):
+                yield Finding((*loc, key), complaint)
+            elif key == "run" and not references.safe_in_command(blueprint, path):
+                name = "_".join(path).upper()
+                text = f"'{'.'.join(path)}' may hold blanks or quotes; in a command use its environment variable $LAB_{name}"
+                yield Finding((*loc, key), text)
