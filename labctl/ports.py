@@ -67,7 +67,8 @@ class Classrooms(Protocol):
 
     def open(self, classroom: Classroom, plans: Callable[[Sequence[int]], Sequence[Plan]], plots: range) -> None:
         """Write the classroom, draw a free plot for each seat, call `plans(plots)` and write the environments with their
-        encrypted plans: all or nothing. Raises Conflict when the slug is taken or not enough plots are free."""
+        encrypted plans: all or nothing. Raises Conflict when the slug is taken or not enough plots are free.
+        """
 
     def classroom(self, slug: str) -> Classroom:
         """With its seats. Raises NotFound."""
@@ -77,7 +78,11 @@ class Classrooms(Protocol):
     def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
         """Change what is wanted, in one transaction. Raises NotFound."""
 
-    def close(self, slug: str, at: datetime) -> None: ...
+    def extend(self, slug: str, until: datetime) -> Classroom:
+        """Let the class and every environment in it live until then, in one transaction. Raises NotFound."""
+
+    def close(self, slug: str, at: datetime) -> None:
+        """Write that the class is closed and want everything in it gone, in one transaction. Raises NotFound."""
 
 
 class Environments(Protocol):
@@ -97,7 +102,8 @@ class Environments(Protocol):
 
     def settle(self, claim: Claim, facts: Facts) -> None:
         """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot (which rests)
-        and loses its plan."""
+        and loses its plan.
+        """
 
     def release(self, claim: Claim) -> None: ...
 
@@ -107,7 +113,9 @@ class Journal(Protocol):
 
     def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None: ...
 
-    def read(self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200) -> tuple[Line, ...]: ...
+    def read(
+        self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200
+    ) -> tuple[Line, ...]: ...
 
 
 class Tokens(Protocol):
@@ -128,11 +136,13 @@ class Provisioner(Protocol):
 
     def preflight(self, plans: Sequence[Plan]) -> None:
         """Whether all these plans could be built now: node answers, token may, templates and storage exist, memory and disk
-        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing."""
+        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing.
+        """
 
     def build(self, plan: Plan, progress: Progress) -> tuple[Machine, ...]:
         """Make or converge everything of the plan, started, with answering management addresses known. Machines come in plan
-        order, `host_key` empty."""
+        order, `host_key` empty.
+        """
 
     def remove(self, environment: str, plot: int, progress: Progress) -> Removal:
         """Take everything away, whether or not a stack is on record, then search for leftovers by mark. Needs no plan."""
@@ -167,11 +177,13 @@ class Prober(Protocol):
 
     def enrol(self, plan: Plan, machines: Sequence[Machine], progress: Progress) -> tuple[Machine, ...]:
         """First contact: wait for sshd, pin the host key, write host certificate, user CA, principals, the learner's account,
-        names and routes. Returns the machines with `host_key`. May be repeated."""
+        names and routes. Returns the machines with `host_key`. May be repeated.
+        """
 
     def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress) -> None:
         """Log in as the learner does on each machine with terminal access, then run the readiness checks. Raises CheckFailed
-        or Unreachable."""
+        or Unreachable.
+        """
 
 
 @dataclass(frozen=True)

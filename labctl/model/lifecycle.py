@@ -146,6 +146,11 @@ def begin(env: Environment, step: Step, now: datetime) -> Facts:
     return replace(env.facts, doing=step, doing_since=now)
 
 
+def set_down(env: Environment) -> Facts:
+    """Facts after a step was stopped on purpose: nothing reached, nothing wrong."""
+    return replace(env.facts, doing=None, doing_since=None)
+
+
 def settle(env: Environment, step: Step, machines: tuple[Machine, ...]) -> Facts:
     """Facts after the step is done. Only a proof reaches the round that was wanted when the step began."""
     reached = env.wishes.round if step is Step.PROVE else env.facts.round

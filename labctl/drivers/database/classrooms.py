@@ -47,8 +47,7 @@ class ClassroomRows(part.Part):
     def classroom(self, slug: str) -> Classroom:
         """With its seats. Where a slug was used before, the newest. Raises NotFound."""
         with self._connection.reading() as connection:
-            query = sa.select(classrooms).where(classrooms.c.slug == slug).order_by(classrooms.c.id.desc()).limit(1)
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
                 raise errors.NotFound(f"there is no class '{slug}'.")
             return _with_seats(connection, row)
@@ -72,12 +71,20 @@ class ClassroomRows(part.Part):
             connection.execute(sa.update(environments).where(environments.c.id == environment).values(**rows.wishes_columns(wishes)))
             return rows.environment(connection.execute(_environment_query().where(environments.c.id == environment)).one())
 
+    def extend(self, slug: str, until: datetime) -> Classroom:
+        """Let the class and every environment in it live until then: one transaction. Raises NotFound."""
+        with self._connection.writing() as connection:
+            row = connection.execute(_newest(slug)).one_or_none()
+            if row is None:
+                raise errors.NotFound(f"there is no class '{slug}'.")
+            connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(ends=until))
+            connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(ends=until))
+            return _with_seats(connection, connection.execute(_newest(slug)).one())
+
     def close(self, slug: str, at: datetime) -> None:
         """Write that the class is closed and want everything in it gone: one transaction. Repeating changes nothing."""
         with self._connection.writing() as connection:
-            row = connection.execute(
-                sa.select(classrooms).where(classrooms.c.slug == slug).order_by(classrooms.c.id.desc()).limit(1)
-            ).one_or_none()
+            row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
                 raise errors.NotFound(f"there is no class '{slug}'.")
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(wanted=Wanted.GONE.value))
@@ -153,6 +160,10 @@ def _refuse_taken(connection: sa.Connection, slug: str) -> None:
             f"the class '{slug}' is closed, but still being removed.", hint="Wait until it is gone, or take another name."
         )
     raise errors.Conflict(f"there is already a class '{slug}'.", hint="Close it first, or take another name.")
+
+
+def _newest(slug: str) -> sa.Select[Any]:
+    return sa.select(classrooms).where(classrooms.c.slug == slug).order_by(classrooms.c.id.desc()).limit(1)
 
 
 def _with_seats(connection: sa.Connection, row: Any) -> Classroom:

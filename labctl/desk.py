@@ -1,0 +1,242 @@
+"""The front desk: open a class, extend, reset, retry, close, hand out a seat's files. Writes wishes, rings, and is done.
+
+Everything that may be wrong is looked at before anything is written. What happens then is the runner's business; who may ask
+is the doors' business.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import string
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from labctl import errors, ports
+from labctl.model import lifecycle, planning, roster
+from labctl.model.blueprint import Blueprint
+from labctl.model.classroom import Classroom, Learner, Seat
+from labctl.model.environment import Environment, Lease, State, Wishes
+from labctl.model.plan import Plan, SeatRef
+from labctl.model.site import Site
+
+SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+"""A class's name: it stands in addresses, host names and folders."""
+
+USUAL_LENGTH = timedelta(hours=8)
+"""How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
+
+
+class Library(Protocol):
+    """Blueprints, as the desk needs them. Filled by `drivers.shelf`."""
+
+    def blueprint(self, name: str) -> Blueprint:
+        """Raises NotFound, or BadInput with all complaints."""
+
+    def freeze(self, name: str) -> str:
+        """Keep the folder as it is now; "<name>@<digest>". Raises BadInput."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the desk asks of the cluster before a class is opened."""
+
+    site: Site
+    provisioner: ports.Provisioner
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Takes people's wishes. `cluster` is asked for only when a class is opened: closing needs none."""
+
+    classrooms: ports.Classrooms
+    environments: ports.Environments
+    journal: ports.Journal
+    bell: ports.Bell
+    clock: ports.Clock
+    library: Library
+    cluster: Callable[[], Cluster]
+    keys: ports.Keys
+
+    def open(
+        self,
+        blueprint: str,
+        roster_csv: bytes,
+        *,
+        slug: str,
+        title: str = "",
+        starts: datetime | None = None,
+        ends: datetime | None = None,
+        answers: Mapping[str, Any] | None = None,
+        trainer: str,
+    ) -> Classroom:
+        """Open a class of one seat for each line of the roster: all of it is written, or nothing.
+
+        Raises BadInput (name, roster, dates, answers, blueprint), NotFound (blueprint, template), Conflict (name taken, no room on
+        the cluster), Unreachable.
+        """
+        if not SLUG.fullmatch(slug):
+            raise errors.BadInput(
+                f"'{slug}' is not a name for a class.",
+                hint="Small letters, digits and '-', beginning with a letter, at most 40: monday-linux",
+            )
+        learners = roster.parse(roster_csv, "roster")
+        lab = self.library.blueprint(blueprint)
+        now = self.clock.now()
+        lease = _lease(lab, starts or now, ends, now)
+        source = self.library.freeze(blueprint)
+        seats = tuple(Seat(slug, number, learner, _new_id()) for number, learner in enumerate(learners, start=1))
+        room = Classroom(
+            slug=slug,
+            title=title or lab.about.title,
+            blueprint=blueprint,
+            digest=source.partition("@")[2],
+            lease=lease,
+            opened=now,
+            trainer=trainer,
+            seats=seats,
+        )
+        cluster = self.cluster()
+        values = _draw(lab, answers or {}, seats)
+
+        def plans(plots: Sequence[int]) -> Sequence[Plan]:
+            made = tuple(
+                _plan(lab, cluster.site, room, seat, plot, source, values[seat.number]) for seat, plot in zip(seats, plots, strict=True)
+            )
+            cluster.provisioner.preflight(made)
+            return made
+
+        self.classrooms.open(room, plans, cluster.site.plots)
+        for seat in seats:
+            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {source.partition('@')[0]}", trainer)
+        self._ring(seat.environment for seat in seats)
+        return room
+
+    def extend(self, slug: str, until: datetime, *, who: str) -> Classroom:
+        """Let the class and everything in it live until then. Raises NotFound, BadInput, Conflict."""
+        room = self._room(slug)
+        now = self.clock.now()
+        if until <= room.lease.ends:
+            raise errors.BadInput(
+                f"class '{slug}' already lasts until {_show(room.lease.ends)}.", hint="Give a later time; to end it, close it."
+            )
+        environments = self.environments.environments(classroom=slug, gone=True)
+        if room.closed is not None or any(env.facts.state is State.GONE or lifecycle.leaving(env, now) for env in environments):
+            raise errors.Conflict(f"class '{slug}' is over: its machines are being removed, or gone.", hint="Open it again.")
+        extended = self.classrooms.extend(slug, until)
+        for seat in room.seats:
+            self.journal.write(seat.environment, "extend", f"until {_show(until)}", who)
+        return extended
+
+    def reset(self, slug: str, number: int, *, who: str) -> Environment:
+        """Start a seat again: back to how it was when it first was ready. Also clears the way where a step failed. Raises
+        NotFound, Conflict.
+        """
+        _, env = self.seat(slug, number)
+        return self._again(env, "reset", who)
+
+    def retry(self, slug: str, *, who: str) -> tuple[Environment, ...]:
+        """Try again wherever a seat of the class failed or is stuck; those seats. Raises NotFound."""
+        self._room(slug)
+        now = self.clock.now()
+        troubled = (lifecycle.Status.FAILED, lifecycle.Status.STUCK)
+        found = [env for env in self.environments.environments(classroom=slug) if lifecycle.status(env, now) in troubled]
+        return tuple(self._again(env, "retry", who) for env in found)
+
+    def close(self, slug: str, *, who: str) -> Classroom:
+        """Want everything of the class gone. May be repeated. Raises NotFound."""
+        self._room(slug)
+        self.classrooms.close(slug, self.clock.now())
+        left = self.environments.environments(classroom=slug)
+        for env in left:
+            self.journal.write(env.id, "close", f"class {slug} is closed", who)
+        self._ring(env.id for env in left)
+        return self.classrooms.classroom(slug)
+
+    def seat(self, slug: str, number: int) -> tuple[Seat, Environment]:
+        """Raises NotFound, saying which there are."""
+        room = self._room(slug)
+        for seat in room.seats:
+            if seat.number == number:
+                return seat, self.environments.environment(seat.environment)
+        raise errors.NotFound(f"class '{slug}' has no seat {number}.", hint=f"It has the seats 1 to {len(room.seats)}.")
+
+    def bundle(self, slug: str, number: int) -> ports.Bundle:
+        """Fresh files for plain OpenSSH, good until the lease ends. Raises NotFound, Conflict before there is anything to reach."""
+        _, env = self.seat(slug, number)
+        now = self.clock.now()
+        status = lifecycle.status(env, now)
+        if env.facts.state not in {State.CONFIGURED, State.READY} or lifecycle.leaving(env, now):
+            raise errors.Conflict(f"seat {number} of class '{slug}' is {status.value}.", hint="Its files can be had once it is ready.")
+        return self.keys.bundle(self.environments.plan(env.id), env.facts.machines, env.wishes.lease.ends)
+
+    def _again(self, env: Environment, word: str, who: str) -> Environment:
+        now = self.clock.now()
+        removing = lifecycle.leaving(env, now)
+        if env.facts.state is State.GONE or (removing and word == "reset"):
+            raise errors.Conflict(
+                f"seat {env.seat} of class '{env.classroom}' is {lifecycle.status(env, now).value}.",
+                hint="Its class is over; open a new one.",
+            )
+        changed = self.classrooms.wish(env.id, _next_round)
+        self.journal.write(env.id, word, f"round {changed.wishes.round}", who)
+        self._ring([env.id])
+        return changed
+
+    def _room(self, slug: str) -> Classroom:
+        try:
+            return self.classrooms.classroom(slug)
+        except errors.NotFound:
+            known = [room.slug for room in self.classrooms.classrooms()]
+            hint = f"There are: {', '.join(known)}." if known else "There is none at all; `labctl class open` opens one."
+            raise errors.NotFound(f"there is no class '{slug}'.", hint=hint) from None
+
+    def _ring(self, environments: Iterable[str]) -> None:
+        for environment in environments:
+            try:
+                self.bell.ring(environment)
+            except errors.TemporaryError:
+                # The wish is written, and the sweep rings for it as soon as there is a broker again.
+                return
+
+
+def _next_round(wishes: Wishes) -> Wishes:
+    return replace(wishes, round=wishes.round + 1)
+
+
+def _lease(lab: Blueprint, starts: datetime, ends: datetime | None, now: datetime) -> Lease:
+    if ends is None:
+        ends = starts + (timedelta(seconds=lab.times.lease) if lab.times.lease else USUAL_LENGTH)
+    if ends <= starts:
+        raise errors.BadInput(f"the class would end ({_show(ends)}) before it begins ({_show(starts)}).", hint="Give a later end.")
+    if ends <= now:
+        raise errors.BadInput(f"the class would be over already ({_show(ends)}).", hint="Give an end in the future.")
+    return Lease(starts, ends)
+
+
+def _draw(lab: Blueprint, answers: Mapping[str, Any], seats: Sequence[Seat]) -> dict[int, Any]:
+    chooser = secrets.SystemRandom()
+    return {seat.number: planning.draw(lab, answers, chooser) for seat in seats}
+
+
+def _plan(lab: Blueprint, site: Site, room: Classroom, seat: Seat, plot: int, source: str, values: Any) -> Plan:
+    return planning.plan(
+        lab, site, environment=seat.environment, plot=plot, classroom=room.slug, seat=_reference(seat), source=source, values=values
+    )
+
+
+def _reference(seat: Seat) -> SeatRef:
+    learner = seat.learner or Learner(name=f"Seat {seat.number}", email="", login=f"seat{seat.number}")
+    return SeatRef(number=seat.number, name=learner.name, login=learner.login, email=learner.email)
+
+
+def _new_id() -> str:
+    """Ten characters, beginning with a letter: 50 bits of chance, short enough for host and pool names."""
+    rest = string.ascii_lowercase + string.digits
+    return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(rest) for _ in range(9))
+
+
+def _show(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"

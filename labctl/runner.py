@@ -1,0 +1,132 @@
+"""The runner: claim one environment, do the step that is due, write what came of it, let go, ring again.
+
+It takes no input but an id and asks `labctl.model.lifecycle` what is due. It may be killed at any line: its claim runs out, the
+sweep rings, and the next one repeats the step. Facts are written only under the newest claim. Nothing else turns errors into
+retries.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+from labctl import errors, holding, ports
+from labctl.model import lifecycle
+from labctl.model.environment import Claim, Environment, Step
+from labctl.steps import table
+from labctl.steps.kit import Kit
+
+LOG = logging.getLogger(__name__)
+
+CUT_SHORT = frozenset({Step.CONFIGURE, Step.PROVE})
+"""Steps that stop at the next line of progress once the environment is to be gone. A build is left to finish: the engine's
+state is easier to undo when it is whole."""
+
+
+class CutShort(Exception):
+    """The environment is to be gone, so the step has no point any more. Not trouble: nothing failed."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Does one step of one environment at a time."""
+
+    kit: Kit
+    journal: ports.Journal
+    bell: ports.Bell
+    clock: ports.Clock
+    holder: str
+    hold: timedelta
+
+    def turn(self, environment: str) -> Step | None:
+        """One turn. Returns the step that was done (well or not), or None where there was none to do or another one holds it."""
+        environments = self.kit.environments
+        # Each turn is a holder of its own: a message delivered twice must not share a claim with itself.
+        claim = environments.claim(environment, f"{self.holder}/{secrets.token_hex(4)}", self.hold)
+        if claim is None:
+            return None
+        try:
+            step = self._under(claim)
+        except errors.ClaimLost as lost:
+            # Another worker took over while this one was held up: whatever it wrote is the truth.
+            LOG.warning("%s", lost)
+            return None
+        finally:
+            environments.release(claim)
+        # Looked at again after letting go: a wish made in between rang while the environment was still claimed.
+        if lifecycle.next_step(environments.environment(environment), self.clock.now()) is not None:
+            self._ring(environment)
+        return step
+
+    def _under(self, claim: Claim) -> Step | None:
+        environments = self.kit.environments
+        env = environments.environment(claim.environment)
+        step = lifecycle.next_step(env, self.clock.now())
+        if step is None:
+            return None
+        environments.settle(claim, lifecycle.begin(env, step, self.clock.now()))
+        self.journal.write(env.id, step.value, "begins" if _first(env, step) else "begins again")
+        began = time.monotonic()
+        with holding.Holding(environments, claim, self.hold, self.clock) as held:
+            try:
+                self._do(held, env, step)
+            except errors.ClaimLost:
+                raise
+            except CutShort:
+                environments.settle(claim, lifecycle.set_down(env))
+                self.journal.write(env.id, step.value, "stopped: it is to be removed")
+            except Exception as error:
+                self._trouble(claim, env, step, error)
+            else:
+                self.journal.write(env.id, step.value, f"done after {time.monotonic() - began:.1f} s")
+        return step
+
+    def _do(self, held: holding.Holding, env: Environment, step: Step) -> None:
+        def progress(text: str) -> None:
+            held.check()
+            if held.unwanted and step in CUT_SHORT:
+                raise CutShort
+            self.journal.write(env.id, step.value, text)
+
+        run = table.STEPS.get(step)
+        if run is None:
+            raise errors.PermanentError(f"this labctl cannot {step.value} yet.")
+        machines = run(self.kit, env, progress)
+        self.kit.environments.settle(held.claim, lifecycle.settle(env, step, machines))
+
+    def _trouble(self, claim: Claim, env: Environment, step: Step, error: Exception) -> None:
+        failure = _failure(error)
+        if not isinstance(error, errors.LabctlError):
+            LOG.error("%s of %s met an error nobody foresaw", step.value, env.id, exc_info=error)
+        facts = lifecycle.fail(env, step, failure, self.clock.now())
+        self.kit.environments.settle(claim, facts)
+        trouble = facts.trouble
+        again = "waits for a person" if trouble is None or trouble.retry_at is None else f"next attempt at {trouble.retry_at:%H:%M:%S} UTC"
+        self.journal.write(env.id, step.value, f"failed: {failure.reason} ({again})")
+
+    def _ring(self, environment: str) -> None:
+        try:
+            self.bell.ring(environment)
+        except errors.TemporaryError as error:
+            # The sweep will ring.
+            LOG.warning("could not ring for %s: %s", environment, error)
+
+
+def _first(env: Environment, step: Step) -> bool:
+    return env.facts.doing is not step and lifecycle.current_trouble(env, step) is None
+
+
+def _failure(error: Exception) -> lifecycle.Failure:
+    if isinstance(error, errors.TemporaryError):
+        return lifecycle.Failure(_sentence(error), error.retry_after)
+    if isinstance(error, errors.LabctlError):
+        return lifecycle.Failure(_sentence(error), None)
+    # An unforeseen error may carry anything in its text, so only its kind is shown; the log has the rest.
+    return lifecycle.Failure(f"labctl met an error nobody foresaw ({type(error).__name__}); the worker's log has the details.", None)
+
+
+def _sentence(error: errors.LabctlError) -> str:
+    return f"{error.message} {error.hint}".strip()

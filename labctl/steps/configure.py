@@ -1,0 +1,18 @@
+"""Configure: first contact, then the blueprint's steps, then the state is kept to which every reset goes back."""
+
+from __future__ import annotations
+
+from labctl import ports
+from labctl.model.environment import Environment, Machine
+from labctl.steps.kit import Kit
+
+
+def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
+    """BUILT to CONFIGURED. The machines come back with their host keys."""
+    plan = kit.environments.plan(env.id)
+    # The kernel forgets neighbours and rules when this host restarts; laying them again costs nothing.
+    kit.wire.open(env.facts.machines)
+    machines = kit.prober.enrol(plan, env.facts.machines, progress)
+    kit.configurator.configure(plan, machines, kit.shelf.folder(plan.source), progress)
+    kit.provisioner.mark_ready(plan, progress)
+    return machines

@@ -1,0 +1,15 @@
+"""Prove: log in along the learner's own path and run the readiness checks. Ready is earned here and nowhere else."""
+
+from __future__ import annotations
+
+from labctl import ports
+from labctl.model.environment import Environment, Machine
+from labctl.steps.kit import Kit
+
+
+def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
+    """CONFIGURED to READY."""
+    plan = kit.environments.plan(env.id)
+    kit.wire.open(env.facts.machines)
+    kit.prober.prove(plan, env.facts.machines, kit.shelf.folder(plan.source), progress)
+    return env.facts.machines

@@ -1,0 +1,208 @@
+"""The one composition root: builds every driver, each when it is first asked for, and hands them to those who use them.
+
+Doors (API, worker, command line) and tests call the same `Wiring`; tests hand over what stands for the outside world. Nothing
+else constructs its own collaborators.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labctl import ports, runner, settings, sweep
+from labctl.drivers import broker as broker_
+from labctl.drivers import clock as clock_
+from labctl.drivers import database as database_
+from labctl.drivers import traces as traces_
+from labctl.model import site as site_
+from labctl.steps import kit as kit_
+
+if TYPE_CHECKING:
+    from labctl import desk as desk_
+    from labctl.drivers import bell as bell_
+    from labctl.drivers import shelf as shelf_
+    from labctl.drivers import ssh_ca
+
+# Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
+
+
+class Wiring:
+    """Every collaborator by name. `given` replaces any of them: `Wiring(settings, clock=..., provisioner=...)`."""
+
+    def __init__(self, chosen: settings.Settings, **given: Any) -> None:
+        unknown = [name for name in given if not isinstance(getattr(type(self), name, None), cached_property)]
+        if unknown:
+            msg = f"the wiring has no {', '.join(unknown)}"
+            raise TypeError(msg)
+        self.settings = chosen
+        self.__dict__.update(given)
+
+    @classmethod
+    def from_settings(cls, chosen: settings.Settings, **given: Any) -> Wiring:
+        """The same as the constructor."""
+        return cls(chosen, **given)
+
+    @cached_property
+    def clock(self) -> ports.Clock:
+        """What time it is."""
+        return clock_.SystemClock()
+
+    @cached_property
+    def database(self) -> database_.Database:
+        """The store."""
+        url = self.settings.database or f"sqlite:///{self.settings.home / 'labctl.sqlite3'}"
+        return database_.Database(url, self.settings.home / "secrets" / "database.key", self.clock)
+
+    @cached_property
+    def classrooms(self) -> ports.Classrooms:
+        """The desk's side of the store."""
+        return self.database
+
+    @cached_property
+    def environments(self) -> ports.Environments:
+        """The runner's side of the store."""
+        return self.database
+
+    @cached_property
+    def journal(self) -> ports.Journal:
+        """The audit trail."""
+        return self.database
+
+    @cached_property
+    def tokens(self) -> ports.Tokens:
+        """Bearer tokens."""
+        return self.database
+
+    @cached_property
+    def broker(self) -> broker_.Broker:
+        """Which broker there is."""
+        return broker_.Broker(self.settings.home / "run", self.settings.broker)
+
+    @cached_property
+    def bell(self) -> ports.Bell:
+        """Wakes a worker."""
+        from labctl.drivers import bell
+
+        return bell.CeleryBell(self.broker.url, sweep_seconds=self.settings.sweep_seconds)
+
+    @cached_property
+    def site(self) -> site_.Site:
+        """The site's facts. Raises NotFound before `labctl up` or IT wrote them."""
+        from labctl.drivers import shelf
+
+        return shelf.read_site(self.settings.site_file)
+
+    @cached_property
+    def shelf(self) -> shelf_.Shelf:
+        """Blueprints."""
+        from labctl.drivers import shelf
+
+        roots = tuple(self.settings.blueprints) or (Path(__file__).resolve().parents[1] / "blueprints",)
+        return shelf.Shelf(roots, self.settings.home / "shelf")
+
+    @cached_property
+    def authority(self) -> ssh_ca.Authority:
+        """Labctl's SSH certificate authorities."""
+        from labctl.drivers import ssh_ca
+
+        return ssh_ca.Authority(self.settings.home / "secrets")
+
+    @cached_property
+    def keys(self) -> ports.Keys:
+        """Learners' files."""
+        return self.authority
+
+    @cached_property
+    def provisioner(self) -> ports.Provisioner:
+        """Existence of guests, networks and pools."""
+        from infra import provisioner
+
+        secrets = self.settings.home / "secrets"
+        return provisioner.Provisioner(self.site, self.settings.home / "state", self.settings.engine, secrets / "pulumi-passphrase")
+
+    @cached_property
+    def wire(self) -> ports.Wire:
+        """Labctl's side of the management network."""
+        from labctl.drivers import wire
+
+        return wire.Wire(self.site)
+
+    @cached_property
+    def prober(self) -> ports.Prober:
+        """First contact and proof."""
+        from labctl.drivers import ssh
+
+        return ssh.Prober(self.site, self.authority)
+
+    @cached_property
+    def configurator(self) -> ports.Configurator:
+        """Ansible."""
+        from labctl.drivers import ansible
+
+        work = self.settings.home / "ansible"
+        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, tuple(self.settings.packages_hosts))
+
+    @cached_property
+    def traces(self) -> kit_.Traces:
+        """Labctl's own files of an environment."""
+        return traces_.Traces(bundles=self.settings.home / "bundles", ansible=self.settings.home / "ansible")
+
+    @cached_property
+    def kit(self) -> kit_.Kit:
+        """What steps may use."""
+        return kit_.Kit(
+            environments=self.environments,
+            provisioner=self.provisioner,
+            wire=self.wire,
+            configurator=self.configurator,
+            prober=self.prober,
+            shelf=self.shelf,
+            traces=self.traces,
+        )
+
+    @cached_property
+    def runner(self) -> runner.Runner:
+        """Does steps."""
+        return runner.Runner(
+            kit=self.kit,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            holder=f"{socket.gethostname()}/{os.getpid()}",
+            hold=timedelta(seconds=self.settings.claim_seconds),
+        )
+
+    @cached_property
+    def desk(self) -> desk_.Desk:
+        """Takes people's wishes."""
+        from labctl import desk as desk_
+
+        return desk_.Desk(
+            classrooms=self.classrooms,
+            environments=self.environments,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            library=self.shelf,
+            cluster=lambda: desk_.Cluster(self.site, self.provisioner),
+            keys=self.keys,
+        )
+
+    def sweep(self) -> tuple[str, ...]:
+        """One tick of the sweep."""
+        return sweep.sweep(self.environments, self.classrooms, self.bell, self.clock)
+
+    def celery(self) -> bell_.Application:
+        """Celery on this installation's broker, without tasks."""
+        from labctl.drivers import bell
+
+        return bell.application(self.broker.url, sweep_seconds=self.settings.sweep_seconds)
+
+
+def build(chosen: settings.Settings | None = None) -> Wiring:
+    """The wiring of this process, by its settings."""
+    return Wiring(chosen or settings.Settings())
