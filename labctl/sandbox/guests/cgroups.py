@@ -77,7 +77,8 @@ class Groups:
 
     def alive(self) -> bool:
         """Whether any process of the guest, or LXC's own monitor for it, runs. The kernel's answer, so also true when the node was
-        away meanwhile; a guest that reboots itself stays alive by its monitor."""
+        away meanwhile; a guest that reboots itself stays alive by its monitor.
+        """
         return any(_populated(self._one(kind)) for kind in ("payload", "monitor"))
 
     def freeze(self, frozen: bool) -> None:
@@ -90,9 +91,9 @@ class Groups:
         while frozen and "frozen 1" not in (group / "cgroup.events").read_text(encoding="ascii") and time.monotonic() < deadline:
             time.sleep(0.001)
 
-    def kill(self) -> None:
-        """Kill every process at once, frozen ones too."""
-        for kind in ("payload", "monitor"):
+    def kill(self, *kinds: str) -> None:
+        """Kill every process of the guest (`payload`) and LXC's for it (`monitor`) at once, frozen ones too."""
+        for kind in kinds:
             group = self._one(kind)
             if group is not None:
                 with contextlib.suppress(OSError):
@@ -101,9 +102,9 @@ class Groups:
     def everywhere(self) -> Iterator[Path]:
         """The guest's groups in every hierarchy, deepest first."""
         for tree in [ROOT, *(path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink())]:
-            for top in tree.rglob(f"lxc.*.{self.guest}*") if tree != ROOT else tree.glob(f"lxc.*.{self.guest}*"):
+            for top in (tree / _start()).glob(f"lxc.*.{self.guest}*"):
                 tail = top.name.split(".", 2)[2].removeprefix(self.guest)
-                if tail == "" or tail[1:].isdigit():
+                if tail == "" or (tail[0] == "-" and tail[1:].isdigit()):
                     for folder, _, _ in os.walk(top, topdown=False):
                         yield Path(folder)
 
@@ -132,6 +133,20 @@ class Groups:
             used = int(_read(found["unified"] / "memory.current") or 0) if "unified" in found else 0
             idle = _stat(found.get("unified"), "memory.stat").get("inactive_file", 0)
         return Usage(cpu_seconds=seconds, memory=max(used - idle, 0))
+
+
+def guests_of(name: str) -> set[str]:
+    """Guests of node `name` (called `<name>-<vmid>`) that have a group."""
+    tree = unified()
+    names = {path.name.split(".", 2)[2] for path in (tree / _start()).glob(f"lxc.*.{name}-*")} if tree else set()
+    return {guest for guest in names if guest.removeprefix(f"{name}-").isdigit()}
+
+
+def sweep_pivot() -> None:
+    """LXC parks its monitors in `lxc.pivot` while it removes their groups, and leaves it behind. Stays while somebody is in it."""
+    for tree in [ROOT, *(path for path in ROOT.iterdir() if path.is_dir() and not path.is_symlink())]:
+        with contextlib.suppress(OSError):
+            (tree / _start() / "lxc.pivot").rmdir()
 
 
 def _init_groups(payload: Path | None) -> list[str]:

@@ -97,7 +97,8 @@ class Container:
 
     def _command(self, *command: str) -> list[str]:
         """In the node's namespace: cards' host ends are born where they belong, and LXC's command sockets (abstract, so one set per
-        network namespace) are found again."""
+        network namespace) are found again.
+        """
         tool, *rest = command
         return [*self.net.inside(), tool, "-P", str(self.folder.parent), "-n", self.guest, *rest]
 
@@ -122,14 +123,18 @@ class Container:
         return self.await_off(timeout)
 
     def stop(self) -> None:
-        """Kill it. LXC's monitor sees that and cleans up; it is killed too when it does not end."""
+        """Kill it (by its control group: 0.1 s, where `lxc-stop -k` takes 0.6). LXC's monitor sees that and cleans up; it is killed too
+        when it does not end.
+        """
         if not self.groups.alive():
             return
-        subprocess.run(self._command("lxc-stop", "-k"), capture_output=True, check=False)
-        if not self.await_off(5):
-            self.groups.kill()
-            if not self.await_off(10):
-                raise RuntimeFailure(f"container '{self.vmid}' could not be killed: a process hangs in the kernel")
+        self.groups.kill("payload")
+        if self.await_off(5):
+            return
+        subprocess.run(self._command("lxc-stop", "-k"), capture_output=True, timeout=30, check=False)
+        self.groups.kill("payload", "monitor")
+        if not self.await_off(10):
+            raise RuntimeFailure(f"container '{self.vmid}' could not be killed: a process hangs in the kernel")
 
     def await_off(self, timeout: float) -> bool:
         """True as soon as nothing of the guest runs any more."""
@@ -154,7 +159,11 @@ class Container:
         done = subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-j", "address", "show"], capture_output=True, text=True, check=False)
         links = json.loads(done.stdout or "[]") if done.returncode == 0 else []
         return [
-            (link["ifname"], link.get("address", ""), [f"{entry['local']}/{entry['prefixlen']}" for entry in link["addr_info"] if "local" in entry])
+            (
+                link["ifname"],
+                link.get("address", ""),
+                [f"{entry['local']}/{entry['prefixlen']}" for entry in link["addr_info"] if "local" in entry],
+            )
             for link in links
         ]
 

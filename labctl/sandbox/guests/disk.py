@@ -188,7 +188,9 @@ class Disks:
 
     def size(self, guest: str) -> int:
         """Bytes of the writable layer."""
-        done = subprocess.run(["du", "-sx", "--block-size=1", str(self.home / self.read(guest).upper)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["du", "-sx", "--block-size=1", str(self.home / self.read(guest).upper)], capture_output=True, text=True, check=False
+        )
         return int(done.stdout.split()[0]) if done.stdout else 0
 
 

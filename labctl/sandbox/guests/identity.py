@@ -7,7 +7,6 @@ from the guest's root folder without following a link, files are replaced and ne
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import secrets
@@ -37,11 +36,11 @@ class Tree:
 
     def _open_folder(self, parts: tuple[str, ...], *, make: bool = False, mode: int = 0o755, owner: int = 0) -> int:
         """A descriptor of the folder; raises RuntimeFailure when a part of it is a link or not a folder."""
+        if {"", ".", ".."}.intersection(parts):
+            raise RuntimeFailure(f"/{'/'.join(parts)} in the guest is not a plain path")
         here = os.open(self.root, os.O_DIRECTORY | os.O_RDONLY)
         for part in parts:
             try:
-                if part in {"", ".", ".."}:
-                    raise OSError(errno.EINVAL, "not a name")
                 if make:
                     self._make_folder(here, part, mode, owner)
                 below = os.open(part, os.O_DIRECTORY | os.O_NOFOLLOW | os.O_RDONLY, dir_fd=here)
@@ -132,7 +131,11 @@ def seat_user(tree: Tree, name: str, password: str | None, keys: tuple[str, ...]
     passwd = _lines(tree.read("etc/passwd"))
     entry = next((line.split(":") for line in passwd if line.startswith(f"{name}:")), None)
     if entry is None:
-        taken = {int(line.split(":")[2]) for line in [*passwd, *_lines(tree.read("etc/group"))] if line.count(":") >= 3 and line.split(":")[2].isdigit()}
+        taken = {
+            int(line.split(":")[2])
+            for line in [*passwd, *_lines(tree.read("etc/group"))]
+            if line.count(":") >= 3 and line.split(":")[2].isdigit()
+        }
         uid = next(number for number in range(1000, 60000) if number not in taken)
         entry = [name, "x", str(uid), str(uid), "", f"/home/{name}", "/bin/bash"]
         _append(tree, "etc/passwd", ":".join(entry))

@@ -6,9 +6,7 @@ guest agent would say. Guests live on when the node is killed; what runs is read
 
 from __future__ import annotations
 
-import hashlib
 import re
-import shutil
 import threading
 import time
 from collections import defaultdict
@@ -101,7 +99,9 @@ class LxcRuntime:
         tarball = image.path(self.cache)
         unpacked = self.home / "images" / recipe.stem()
         if not unpacked.exists() and not tarball.exists():
-            raise RuntimeFailure(f"the guest image {tarball} is missing: build it with `python -m labctl.sandbox image --cache {self.cache}`")
+            raise RuntimeFailure(
+                f"the guest image {tarball} is missing: build it with `python -m labctl.sandbox image --cache {self.cache}`"
+            )
         with self._locks[0]:
             return (str(image.unpack(tarball, self.home, self.ids).relative_to(self.home)),)
 
@@ -116,7 +116,8 @@ class LxcRuntime:
 
     def clone(self, source: int, vmid: int, *, linked: bool) -> None:
         """A linked clone copies nothing; a full one copies what its source wrote. Both share the immutable layers, which live as long as
-        anybody needs them."""
+        anybody needs them.
+        """
         with self._off(source, vmid):
             target = self._guest(vmid)
             if target in self.disks.guests():
@@ -280,13 +281,3 @@ class LxcRuntime:
     def remove_bridge(self, name: str) -> None:
         """Repeatable."""
         self.network.remove_bridge(name)
-
-
-def fingerprint(text: str) -> str:
-    """Eight hex digits, for names."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def wipe(home: Path, name: str) -> list[str]:
-    """Stop and remove every guest, the namespace, cables, mounts and files of the node; returns what was there. Repeatable."""
-    raise NotImplementedError

@@ -45,7 +45,8 @@ class Network:
 
     def inside(self) -> list[str]:
         """The start of a command that runs in the namespace. Not `ip netns exec`: that remounts /sys and hides the cgroups from LXC
-        (`guests.md` 2, pitfall 9)."""
+        (`guests.md` 2, pitfall 9).
+        """
         return ["nsenter", f"--net={self.file}"]
 
     def exists(self) -> bool:
@@ -68,7 +69,9 @@ class Network:
     def add_bridge(self, name: str) -> None:
         """A bridge without spanning tree (ports carry traffic at once) and without multicast snooping. Repeatable."""
         if name not in self.bridges():
-            added = run("ip", "-n", self.namespace, "link", "add", name, "type", "bridge", "stp_state", "0", "mcast_snooping", "0", check=False)
+            added = run(
+                "ip", "-n", self.namespace, "link", "add", name, "type", "bridge", "stp_state", "0", "mcast_snooping", "0", check=False
+            )
             if added.returncode and "File exists" not in added.stderr:
                 raise RuntimeFailure(f"bridge {name!r} could not be made: {added.stderr.strip()}")
         run("ip", "-n", self.namespace, "link", "set", name, "addrgenmode", "none", "up")
@@ -80,11 +83,14 @@ class Network:
 
     def plug_cable(self, interface: str, bridge: str) -> None:
         """Join the machine's own namespace to `bridge` by the cable `interface`. Its hardware address is made from its name, so that
-        guests' neighbour entries stay true when the cable is made anew. Repeatable."""
+        guests' neighbour entries stay true when the cable is made anew. Repeatable.
+        """
         there = run("ip", "-j", "link", "show", "dev", interface, check=False)
         whole = run("ip", "-n", self.namespace, "link", "show", "dev", CABLE_END, check=False).returncode == 0
         if there.returncode == 0 and json.loads(there.stdout)[0].get("ifalias") != self.alias:
-            raise RuntimeFailure(f"there is already an interface {interface!r} on this machine that is not this node's: choose another name")
+            raise RuntimeFailure(
+                f"there is already an interface {interface!r} on this machine that is not this node's: choose another name"
+            )
         if there.returncode == 0 and not whole:
             run("ip", "link", "delete", interface)
         if there.returncode or not whole:
@@ -119,7 +125,8 @@ class Network:
 
     def forget_ports(self, vmid: int) -> None:
         """Delete ports of a guest that is off. A namespace dies asynchronously: a port left in the bridge makes the next start fail
-        with "File exists", for ever (`access.md` 1.1)."""
+        with "File exists", for ever (`access.md` 1.1).
+        """
         for name in self.ports(vmid):
             run("ip", "-n", self.namespace, "link", "delete", name, check=False)
 
@@ -138,7 +145,8 @@ def plug_script(nic: NicSpec) -> str:
     """A shell script for LXC's `script.up` hook, run in the node's namespace when the card's host end (`$5`) exists.
 
     An isolated port (`access.md` 1.2) talks to the cable only: other isolated ports are closed to it, nothing is learnt from it, and
-    frames for its hardware address go to it alone, whoever else claims that address."""
+    frames for its hardware address go to it alone, whoever else claims that address.
+    """
     lines = ["#!/bin/sh", "set -e"]
     if nic.bridge is not None:
         lines.append(f'ip link set "$5" addrgenmode none master {shlex.quote(nic.bridge)}')

@@ -1,0 +1,62 @@
+"""What of a node is on this machine, and taking all of it away. Works without the node, and on what a killed node left half made."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+from pathlib import Path
+
+from labctl.sandbox.guests import cgroups, container, idmap, network
+
+FOLDERS = ("guests", "layers", "images")
+
+
+def found(home: Path, name: str) -> list[str]:
+    """Everything of the node `name` with disks in `home`: running guests, groups, mounts, interfaces, namespaces, folders."""
+    home = home.resolve()
+    net = network.Network(name)
+    things = [f"running guest {guest}" for guest in _guests(home, name) if cgroups.Groups(guest).alive()]
+    things += [f"control group {path}" for guest in _guests(home, name) for path in cgroups.Groups(guest).everywhere()]
+    things += [f"mount {path}" for path in _mounts(home)]
+    things += [f"interface {cable}" for cable in net.cables()]
+    things += [f"network namespace {net.namespace}"] if Path(net.file).exists() else []
+    return things + [f"folder {home / folder}" for folder in FOLDERS if (home / folder).exists()]
+
+
+def wipe(home: Path, name: str) -> list[str]:
+    """Stop and remove every guest, the namespace, cables, mounts, groups and disks; returns what was there. Repeatable. Other files in
+    the home stay; the home itself goes when it is empty then.
+    """
+    home = home.resolve()
+    gone = found(home, name)
+    net = network.Network(name)
+    ids = idmap.granted() or idmap.IdMap(idmap.DEFAULT_FIRST)
+    for guest in _guests(home, name):
+        tail = guest.rpartition("-")[2]
+        container.Container(guest, int(tail) if tail.isdigit() else 0, home / "guests" / guest, net, ids).stop()
+    for path in _mounts(home):
+        subprocess.run(["umount", "--lazy", str(path)], capture_output=True, check=False)
+    for guest in _guests(home, name):
+        cgroups.Groups(guest).sweep()
+    cgroups.sweep_pivot()
+    net.remove()
+    for folder in FOLDERS:
+        if (home / folder).exists():
+            shutil.rmtree(home / folder)
+    with contextlib.suppress(OSError):
+        home.rmdir()
+    return gone
+
+
+def _guests(home: Path, name: str) -> list[str]:
+    """By their folders and by the groups the kernel still has."""
+    folders = {path.name for path in (home / "guests").glob(f"{name}-*")}
+    return sorted(folders | cgroups.guests_of(name))
+
+
+def _mounts(home: Path) -> list[Path]:
+    """Mounts below the home, deepest first."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    paths = [Path(line.split()[4].encode("latin-1", "ignore").decode("unicode_escape")) for line in lines]
+    return sorted((path for path in paths if home in path.parents), key=lambda path: -len(path.parts))
