@@ -14,7 +14,9 @@ from typing import Any
 import pulumi
 
 from infra.resources import guest, network, pool
-from labctl.model import marks, plan as plan_, site as site_
+from labctl.model import marks
+from labctl.model import plan as plan_
+from labctl.model import site as site_
 
 PROJECT = "labctl"
 USER = "labctl"
@@ -55,10 +57,10 @@ def draw(plan: plan_.Plan, site: site_.Site, deploy_key: str) -> Program:
     """What must exist for `plan`. `deploy_key` is the public half of labctl's own key."""
     alias = marks.network_alias(plan.installation, plan.environment)
     nodes = sorted({machine.node for machine in plan.machines})
-    own_pool = Resource(pool.POOL.token, "pool", {"poolid": plan.pool, "comment": alias})
+    own_pool = Resource(pool.POOL.name, "pool", {"poolid": plan.pool, "comment": alias})
     networks = [
         Resource(
-            network.NETWORK.token,
+            network.NETWORK.name,
             f"net-{one.name}",
             {"vnet": one.vnet, "zone": plan.zone, "alias": alias, "label": one.name, "nodes": nodes}
             | ({"tag": one.tag} if one.tag is not None else {}),
@@ -95,7 +97,7 @@ def _guest(machine: plan_.PlannedMachine, plan: plan_.Plan, site: site_.Site, de
         "nesting": machine.nesting or None,
     }
     needs = ["pool", *sorted({vnets[nic.vnet] for nic in machine.nics if nic.vnet in vnets}), *(f"guest-{name}" for name in machine.after)]
-    return Resource(guest.GUEST.token, f"guest-{machine.name}", {k: v for k, v in inputs.items() if v is not None}, tuple(needs))
+    return Resource(guest.GUEST.name, f"guest-{machine.name}", {k: v for k, v in inputs.items() if v is not None}, tuple(needs))
 
 
 def _nic(nic: plan_.Nic) -> dict[str, Any]:
@@ -125,5 +127,11 @@ def register(program: Program) -> None:
     """Run inside an engine: name every resource to it."""
     made: dict[str, pulumi.CustomResource] = {}
     for one in program.resources:
-        inputs = {name: made[value["$id"]].id if isinstance(value, dict) and "$id" in value else value for name, value in one.inputs.items()}
+        inputs = {
+            name: made[value["$id"]].id if isinstance(value, dict) and "$id" in value else value for name, value in one.inputs.items()
+        }
         made[one.name] = _Made(one.type, one.name, inputs, pulumi.ResourceOptions(depends_on=[made[name] for name in one.needs]))
+
+
+def _value(value: Any, made: dict[str, pulumi.CustomResource]) -> Any:
+    return made[value["$id"]].id if isinstance(value, dict) and "$id" in value else value

@@ -19,7 +19,7 @@ from infra.work import Work
 from labctl import errors
 
 VERSION = "0.1.0"
-KINDS = {one.token: one for one in (pool.POOL, network.NETWORK, guest.GUEST)}
+KINDS = {one.name: one for one in (pool.POOL, network.NETWORK, guest.GUEST)}
 Result = TypeVar("Result")
 
 
@@ -91,7 +91,9 @@ class Labctl(sdk.Provider):
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Exact: only what `replaces` names replaces, and always by deleting first, for a VMID exists once."""
         what = _kind(request.type)
-        changed = [name for name in what.changed(plain_map(request.old_state), plain_map(request.new_inputs)) if name not in request.ignore_changes]
+        changed = [
+            name for name in what.changed(plain_map(request.old_state), plain_map(request.new_inputs)) if name not in request.ignore_changes
+        ]
         replaces = [name for name in changed if name in what.replaces]
         return sdk.DiffResponse(changes=bool(changed), diffs=changed, replaces=replaces, delete_before_replace=bool(replaces))
 

@@ -28,7 +28,8 @@ def mark(inputs: kind.Inputs) -> marks.Mark:
 
 def wanted(inputs: kind.Inputs) -> dict[str, str]:
     """The guest's configuration in Proxmox' keys. Tags are set here, not at the clone: there they are refused under an ACL on
-    the pool only (`proxmox-truth.md` 5.1, gotchas)."""
+    the pool only (`proxmox-truth.md` 5.1, gotchas).
+    """
     want = {
         "cores": str(inputs["cores"]),
         "memory": str(inputs["memory"]),
@@ -72,9 +73,7 @@ def _container(inputs: kind.Inputs) -> dict[str, str]:
 def _make(work: Work, inputs: kind.Inputs) -> None:
     where, name = place(inputs), inputs["machine"]
     work.say(f"{name}: cloning template {inputs['template']} as {where}")
-    guests.clone(
-        work.cluster, where, int(inputs["template"]), mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"]
-    )
+    guests.clone(work.cluster, where, int(inputs["template"]), mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
     try:
         configuration.converge(work.cluster, where, wanted(inputs))
         if inputs.get("disk"):
@@ -99,7 +98,7 @@ def _remove(work: Work, inputs: kind.Inputs) -> None:
 
 
 GUEST = kind.Kind(
-    token="labctl:index:Guest",  # a Pulumi type token, no secret
+    name="labctl:index:Guest",
     required={
         "node": str, "kind": str, "vmid": int, "template": int, "pool": str, "storage": str, "name": str, "cores": int, "memory": int,
         "nics": list, "installation": str, "environment": str, "machine": str, "note": str, "tags": list, "user": str,

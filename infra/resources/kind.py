@@ -32,9 +32,9 @@ class HalfMade(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """`required` and `optional` name inputs with their types; outputs are the inputs (and `drifted`)."""
+    """`name` is Pulumi's type token. `required` and `optional` name inputs with their types; outputs are the inputs (and `drifted`)."""
 
-    token: str
+    name: str
     required: Mapping[str, type]
     optional: Mapping[str, type]
     replaces: frozenset[str]

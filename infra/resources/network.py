@@ -9,9 +9,7 @@ from labctl.drivers.proxmox import networks
 
 def _make(work: Work, inputs: kind.Inputs) -> None:
     work.say(f"network {inputs['label']} as VNet {inputs['vnet']}")
-    networks.ensure(
-        work.cluster, inputs["vnet"], zone=inputs["zone"], tag=inputs.get("tag"), alias=inputs["alias"], nodes=inputs["nodes"]
-    )
+    networks.ensure(work.cluster, inputs["vnet"], zone=inputs["zone"], tag=inputs.get("tag"), alias=inputs["alias"], nodes=inputs["nodes"])
 
 
 def _drift(work: Work, inputs: kind.Inputs) -> tuple[str, ...] | None:
@@ -27,7 +25,7 @@ def _remove(work: Work, inputs: kind.Inputs) -> None:
 
 
 NETWORK = kind.Kind(
-    token="labctl:index:Network",  # a Pulumi type token, no secret
+    name="labctl:index:Network",
     required={"vnet": str, "zone": str, "alias": str, "label": str, "nodes": list},
     optional={"tag": int},
     replaces=frozenset({"vnet", "zone", "alias"}),

@@ -22,7 +22,7 @@ def _remove(work: Work, inputs: kind.Inputs) -> None:
 
 
 POOL = kind.Kind(
-    token="labctl:index:Pool",  # a Pulumi type token, no secret
+    name="labctl:index:Pool",
     required={"poolid": str, "comment": str},
     optional={},
     replaces=frozenset({"poolid", "comment"}),

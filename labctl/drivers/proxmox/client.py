@@ -73,19 +73,19 @@ class Client:
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
         self._version: tuple[int, int] | None = None
 
-    def get(self, path: str, **parameters: Any) -> Any:
+    def get(self, path: str, /, **parameters: Any) -> Any:
         """Read. Raises errors of `labctl.errors`."""
         return self.call("GET", path, parameters)
 
-    def post(self, path: str, **parameters: Any) -> Any:
+    def post(self, path: str, /, **parameters: Any) -> Any:
         """Write; a UPID comes back where Proxmox starts a task."""
         return self.call("POST", path, parameters)
 
-    def put(self, path: str, **parameters: Any) -> Any:
+    def put(self, path: str, /, **parameters: Any) -> Any:
         """Write; a UPID comes back where Proxmox starts a task."""
         return self.call("PUT", path, parameters)
 
-    def delete(self, path: str, **parameters: Any) -> Any:
+    def delete(self, path: str, /, **parameters: Any) -> Any:
         """Parameters travel in the query: a body is 501 here (`proxmox-truth.md` 3.1)."""
         return self.call("DELETE", path, parameters)
 

@@ -1,0 +1,158 @@
+"""The Provisioner of `labctl.ports`: existence through an engine, moments (power, snapshots) through the client.
+
+Each verb may be repeated. `remove` does not trust any record: after the engine has removed what it knows, everything that
+carries the environment's mark is searched for and removed too, and what is still there afterwards is reported as left.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
+from pathlib import Path
+
+from infra import leftovers, preflight, removal
+from infra import program as program_
+from infra import state as state_
+from infra.engines import choice
+from infra.engines import engine as engine_
+from infra.work import Work
+from labctl import errors, ports
+from labctl.drivers.proxmox import access, guests, turns
+from labctl.drivers.proxmox import client as client_
+from labctl.drivers.proxmox import cluster as cluster_
+from labctl.model import environment as environment_
+from labctl.model import plan as plan_
+from labctl.model import site as site_
+
+_AT_ONCE = 8
+"""Guests of one environment at work at once."""
+_SHOWN = (errors.Unreachable, errors.Busy, errors.Forbidden, errors.NotFound, errors.Conflict, errors.PermanentError, errors.LabctlError)
+
+
+class Provisioner:
+    """`state` is the root of Pulumi's `file://` backend; `deploy_key` the public half of labctl's own SSH key."""
+
+    def __init__(
+        self,
+        site: site_.Site,
+        state: Path,
+        engine: str,
+        passphrase_file: Path,
+        deploy_key: str = "",
+    ) -> None:
+        self._site = site
+        self._deploy_key = deploy_key
+        self._backend = state_.Backend(state)
+        self._turns = turns.Turns(state / "turns")
+        self._engine_name = engine
+        self._passphrase_file = passphrase_file
+
+    @functools.cached_property
+    def _client(self) -> client_.Client:
+        """Made at first use, so that labctl starts while the cluster is down."""
+        return client_.Client(self._site.cluster)
+
+    @functools.cached_property
+    def _engine(self) -> engine_.Engine:
+        return choice.choose(self._engine_name, self._backend, self._passphrase_file, self._site)
+
+    def describe(self) -> str:
+        """Which engine works here, in words."""
+        return choice.describe(self._engine_name)
+
+    def access_findings(self) -> tuple[str, ...]:
+        """What the token lacks, one line each."""
+        return tuple(access.findings(self._client, self._site))
+
+    def preflight(self, plans: Sequence[plan_.Plan]) -> None:
+        """See `ports.Provisioner`."""
+        preflight.check(self._work().cluster, self._site, plans)
+
+    def build(self, plan: plan_.Plan, progress: ports.Progress) -> tuple[environment_.Machine, ...]:
+        """See `ports.Provisioner`."""
+        work = self._work(progress)
+        program = program_.draw(plan, self._site, self._deploy_key)
+        self._engine.recover(plan.environment)
+        outcome = self._engine.up(program, work)
+        if not outcome.well:
+            raise _worst(work, outcome)
+        state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
+        self._each(plan.machines, lambda machine: guests.start(work.cluster, _place(machine)))
+        return tuple(self._machine(machine) for machine in plan.machines)
+
+    def remove(self, environment: str, plot: int, progress: ports.Progress) -> ports.Removal:
+        """See `ports.Provisioner`."""
+        work = self._work(progress)
+        removed: list[str] = []
+        trouble: list[errors.LabctlError] = []
+        if self._backend.known(environment):
+            try:
+                self._engine.recover(environment)
+                removed += [f"{name} (on record)" for name in self._engine.destroy(environment, work).deleted]
+            except errors.LabctlError as error:
+                trouble.append(error)
+        swept = removal.sweep(work, self._site, environment, plot)
+        if not swept.left:
+            self._backend.forget(environment)
+            (self._backend.root / f"{environment}.program.json").unlink(missing_ok=True)
+        left = (*swept.left, *(f"file {name}" for name in self._backend.crumbs(environment)))
+        if trouble and left:
+            raise trouble[0]
+        return ports.Removal((*removed, *swept.removed), left)
+
+    def mark_ready(self, plan: plan_.Plan, progress: ports.Progress) -> None:
+        """See `ports.Provisioner`."""
+        work = self._work(progress)
+        self._each(plan.machines, lambda machine: guests.keep(work.cluster, _place(machine)))
+
+    def reset(self, plan: plan_.Plan, progress: ports.Progress) -> None:
+        """See `ports.Provisioner`."""
+        work = self._work(progress)
+
+        def back(machine: plan_.PlannedMachine) -> None:
+            progress(f"{machine.name}: going back to the state when it was ready")
+            guests.roll_back(work.cluster, _place(machine))
+
+        self._each(plan.machines, back)
+
+    def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
+        """See `ports.Provisioner`."""
+        to, alive = self._work().cluster, set(living)
+        lines = [
+            f"{found.place} of environment {found.mark.environment} ({found.mark.machine})"
+            for found in leftovers.guests_of(to, self._site)
+            if found.mark and found.mark.environment not in alive
+        ]
+        lines += [f"VNet {vnet} of environment {owner}" for vnet, owner in leftovers.vnets_of(to, self._site).items() if owner not in alive]
+        lines += [f"pool {pool} of environment {owner}" for pool, owner in leftovers.pools_of(to, self._site).items() if owner not in alive]
+        lines += [f"record of environment {stack}" for stack in self._backend.stacks() if stack not in alive]
+        return tuple(lines)
+
+    def _work(self, progress: ports.Progress | None = None) -> Work:
+        to = cluster_.Cluster(self._client, self._turns)
+        return Work(to, progress) if progress else Work(to)
+
+    def _machine(self, machine: plan_.PlannedMachine) -> environment_.Machine:
+        return environment_.Machine(machine.name, machine.vmid, machine.node, machine.kind, machine.address, machine.nics[0].mac)
+
+    @staticmethod
+    def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], object]) -> None:
+        """All machines at once; the first error goes up when all are through."""
+        with futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guest") as pool:
+            jobs = [pool.submit(call, machine) for machine in machines]
+        for job in jobs:
+            job.result()
+
+
+def _place(machine: plan_.PlannedMachine) -> guests.Place:
+    return guests.Place(machine.node, machine.kind, machine.vmid)
+
+
+def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
+    """One error for a failed update: permanent if any part of it is, with everything that failed in its text."""
+    text = "; ".join(outcome.failures)
+    if not work.failures:
+        return errors.PermanentError(text)
+    worst = min(work.failures, key=lambda one: isinstance(one, errors.TemporaryError))
+    return next(kind for kind in _SHOWN if isinstance(worst, kind))(text, hint=worst.hint)
