@@ -48,13 +48,12 @@ MEMORY = 1 * 2**30
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `needed` False: guests run without it, `detail` says what is different then."""
+    """One thing looked at. Not `ok`: no real guest runs here until `remedy` is done."""
 
     name: str
     ok: bool
     detail: str
     remedy: str = ""
-    needed: bool = True
 
 
 def findings(home: Path | None = None) -> list[Finding]:
@@ -65,7 +64,7 @@ def findings(home: Path | None = None) -> list[Finding]:
 
 def missing(found: list[Finding]) -> list[Finding]:
     """Those without which no guest runs."""
-    return [one for one in found if one.needed and not one.ok]
+    return [one for one in found if not one.ok]
 
 
 def _existing(path: Path) -> Path:
@@ -188,7 +187,7 @@ def _limits() -> Iterator[Finding]:
         value = int(file.read_text(encoding="ascii")) if file.exists() else least
         can = value >= least or os.access(file, os.W_OK)
         detail = f"{value}" if value >= least else f"{value}, for more than 20 guests {least}; the node raises it when it starts"
-        yield Finding(name, can, detail, "" if value >= least else f"sysctl -w {name}={least}", needed=False)
+        yield Finding(name, can, detail, "" if value >= least else f"sysctl -w {name}={least}")
 
 
 def _sysctl(name: str) -> Path:
@@ -217,11 +216,12 @@ def _memory() -> Finding:
 
 
 def _kvm() -> Finding:
-    """/dev/kvm alone proves nothing (`guests.md` 4: it opens here and no guest boots)."""
+    """No reason against guests: where KVM is not used, containers stand in. /dev/kvm alone proves nothing (`guests.md` 4: there it
+    opened and no guest booted)."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
     ok = Path("/dev/kvm").exists() and bool({"vmx", "svm"} & set(flags))
     detail = "the processor could run VMs, but this node has no QEMU guests yet" if ok else "not usable"
-    return Finding("KVM", ok, f"{detail}: containers stand in for VMs", "", needed=False)
+    return Finding("KVM", True, f"{detail}: containers stand in for VMs", "")
 
 
 def raise_limits() -> list[str]:
