@@ -78,7 +78,10 @@ def next_step(env: Environment, now: datetime) -> Step | None:
     trouble = current_trouble(env, step)
     if trouble is None:
         return step
-    return step if trouble.retry_at is not None and now >= trouble.retry_at else None
+    if trouble.retry_at is None:
+        # A removal never waits for a person: whatever is written, it is tried again.
+        return step if step is Step.REMOVE else None
+    return step if now >= trouble.retry_at else None
 
 
 def due(env: Environment, now: datetime) -> Step | None:
@@ -132,7 +135,7 @@ def _from_ready(env: Environment) -> Step | None:
     if env.wishes.wanted is Wanted.SUSPENDED:
         return Step.SUSPEND
     # A suspend or resume that was cut off or failed leaves some guests down: they are not ready until resumed.
-    return Step.RESUME if _begun(env.facts, Step.SUSPEND) or _begun(env.facts, Step.RESUME) else None
+    return None if _whole(env.facts) else Step.RESUME
 
 
 def _from_suspended(env: Environment) -> Step | None:
@@ -192,7 +195,7 @@ def status(env: Environment, now: datetime) -> Status:
         return Status.GONE
     step = due(env, now)
     trouble = current_trouble(env, step) if step else None
-    if trouble is not None and trouble.retry_at is None:
+    if trouble is not None and trouble.retry_at is None and step is not Step.REMOVE:
         return Status.FAILED
     if trouble is not None and trouble.attempts >= STUCK_AFTER:
         return Status.STUCK
@@ -204,12 +207,23 @@ def _word(env: Environment, step: Step | None) -> Status:
     if step is Step.BUILD:
         return Status.WAITING if untouched else Status.BUILDING
     if step is None:
-        return {State.READY: Status.READY, State.SUSPENDED: Status.SUSPENDED}.get(env.facts.state, Status.WAITING)
+        return _rest(env)
     return {
         Step.CONFIGURE: Status.CONFIGURING,
         Step.PROVE: Status.PROVING,
         Step.RESET: Status.RESETTING,
-        Step.SUSPEND: Status.READY,
+        Step.SUSPEND: Status.READY if _whole(env.facts) else Status.SUSPENDED,
         Step.RESUME: Status.SUSPENDED,
         Step.REMOVE: Status.REMOVING,
     }[step]
+
+
+def _whole(facts: Facts) -> bool:
+    """READY, and no suspend or resume has been begun that may have left some guests down."""
+    return facts.state is State.READY and not _begun(facts, Step.SUSPEND) and not _begun(facts, Step.RESUME)
+
+
+def _rest(env: Environment) -> Status:
+    if env.facts.state is State.READY and _from_ready(env) is None:
+        return Status.READY
+    return Status.SUSPENDED if env.facts.state is State.SUSPENDED else Status.WAITING

@@ -1,0 +1,286 @@
+"""Small stand-ins for the outside world, with failures as data. They keep to the ports' promises: every verb may be repeated.
+
+Not for our own code: store, runner, desk and lifecycle are always the real ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from labctl import errors, ports
+from labctl.model.classroom import Classroom, Learner, Seat
+from labctl.model.environment import Environment, Lease, Machine
+from labctl.model.plan import Nic, Plan, PlannedMachine, SeatRef
+from labctl.ports import Bundle, Removal
+
+NOON = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
+
+
+class SetClock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        return self._now
+
+    def pass_(self, **span: float) -> None:
+        self._now += timedelta(**span)
+
+
+class CountingBell:
+    """Remembers who was rung for."""
+
+    def __init__(self) -> None:
+        self.rung: list[str] = []
+        self.broken = False
+
+    def ring(self, environment: str) -> None:
+        if self.broken:
+            raise errors.Unreachable("the broker does not answer.")
+        self.rung.append(environment)
+
+
+@dataclass
+class Script:
+    """What goes wrong: verb -> errors raised by its next calls, one each (None: that call goes well)."""
+
+    failures: dict[str, list[Exception | None]] = field(default_factory=dict)
+    calls: list[tuple[str, str]] = field(default_factory=list)
+    during: dict[str, Callable[[], None]] = field(default_factory=dict)
+
+    def meet(self, verb: str, environment: str) -> None:
+        """Called half-way through each verb: some of its effects are already there."""
+        self.calls.append((verb, environment))
+        if happens := self.during.get(verb):
+            happens()
+        pending = self.failures.get(verb)
+        if pending and (error := pending.pop(0)) is not None:
+            raise error
+
+
+class Cluster:
+    """What exists outside: guests by environment, snapshots, wires. One JSON file, so that killed processes leave their traces."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._memory: dict[str, dict[str, object]] = {"guests": {}, "snapshots": {}, "wires": {}, "configured": {}, "dirty": {}}
+
+    def read(self) -> dict[str, dict[str, object]]:
+        if self._file is not None and self._file.exists():
+            return json.loads(self._file.read_text())
+        return self._memory
+
+    def change(self, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
+        with self._lock:
+            things = self.read()
+            change(things)
+            if self._file is None:
+                return
+            draft = self._file.with_suffix(".draft")
+            draft.write_text(json.dumps(things))
+            draft.replace(self._file)
+
+    def crumbs(self) -> list[str]:
+        """Everything that is there and should not be once all is removed."""
+        return [f"{kind}: {name}" for kind, things in self.read().items() for name in things]
+
+
+class FakeProvisioner:
+    """Guests as lines in a `Cluster`."""
+
+    def __init__(self, cluster: Cluster, script: Script) -> None:
+        self.cluster, self.script = cluster, script
+
+    def preflight(self, plans: Sequence[Plan]) -> None:
+        self.script.meet("preflight", plans[0].environment)
+
+    def build(self, plan: Plan, progress: ports.Progress) -> tuple[Machine, ...]:
+        made = []
+        for planned in plan.machines:
+            progress(f"{planned.name}: cloning template {planned.template}")
+            self.cluster.change(lambda things, name=f"{plan.environment}-{planned.name}": things["guests"].update({name: plan.plot}))
+            self.script.meet("build", plan.environment)
+            made.append(Machine(planned.name, planned.vmid, planned.node, planned.kind, planned.address, planned.nics[0].mac))
+        return tuple(made)
+
+    def remove(self, environment: str, plot: int, progress: ports.Progress) -> Removal:
+        def gone(things: dict[str, dict[str, object]]) -> None:
+            for kind in ("guests", "snapshots", "configured", "dirty"):
+                for name in [name for name in things[kind] if name.startswith(environment)]:
+                    del things[kind][name]
+
+        removed = tuple(name for name in self.cluster.read()["guests"] if name.startswith(environment))
+        progress(f"plot {plot}: removing")
+        if removed:
+            self.cluster.change(lambda things: things["guests"].pop(removed[0]))
+        self.script.meet("remove", environment)
+        self.cluster.change(gone)
+        return Removal(removed=removed)
+
+    def mark_ready(self, plan: Plan, progress: ports.Progress) -> None:
+        progress("keeping the state ready")
+        self.cluster.change(lambda things: things["snapshots"].update({plan.environment: True}))
+        self.script.meet("mark_ready", plan.environment)
+
+    def reset(self, plan: Plan, progress: ports.Progress) -> None:
+        progress("rolling back")
+        self.script.meet("reset", plan.environment)
+        if plan.environment not in self.cluster.read()["snapshots"]:
+            raise errors.PermanentError("there is no snapshot 'ready'.")
+        self.cluster.change(lambda things: things["dirty"].pop(plan.environment, None))
+
+    def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
+        return tuple(name for name in self.cluster.read()["guests"] if name.split("-")[0] not in living)
+
+
+class FakeWire:
+    """Fixed neighbours, by plot."""
+
+    def __init__(self, cluster: Cluster, script: Script) -> None:
+        self.cluster, self.script = cluster, script
+
+    def open(self, machines: Sequence[Machine]) -> None:
+        self.cluster.change(lambda things: things["wires"].update({str(machines[0].vmid // 32): len(machines)}))
+        self.script.meet("open", "")
+
+    def close(self, plot: int) -> None:
+        self.script.meet("close", "")
+        self.cluster.change(lambda things: things["wires"].pop(str(plot), None))
+
+
+class FakeConfigurator:
+    """Ansible that takes a step at once."""
+
+    def __init__(self, cluster: Cluster, script: Script) -> None:
+        self.cluster, self.script = cluster, script
+
+    def configure(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
+        assert all(machine.host_key for machine in machines), "configure before first contact"
+        assert folder.name
+        progress("task 1")
+        self.cluster.change(lambda things: things["configured"].update({plan.environment: True}))
+        self.script.meet("configure", plan.environment)
+        progress("task 2")
+
+
+class FakeProber:
+    """First contact and proof. A guest that was never configured, or that its learner broke, is not proven."""
+
+    def __init__(self, cluster: Cluster, script: Script) -> None:
+        self.cluster, self.script = cluster, script
+
+    def enrol(self, plan: Plan, machines: Sequence[Machine], progress: ports.Progress) -> tuple[Machine, ...]:
+        progress("first contact")
+        self.script.meet("enrol", plan.environment)
+        return tuple(replace(machine, host_key=f"ssh-ed25519 {machine.name}") for machine in machines)
+
+    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
+        assert all(machine.host_key for machine in machines)
+        assert folder.name
+        progress("logging in")
+        self.script.meet("prove", plan.environment)
+        things = self.cluster.read()
+        missing = [planned.name for planned in plan.machines if f"{plan.environment}-{planned.name}" not in things["guests"]]
+        if missing or plan.environment not in things["configured"] or plan.environment in things["dirty"]:
+            raise errors.CheckFailed("the check said no.")
+
+
+class FakeShelf:
+    """Frozen folders that are only named."""
+
+    def folder(self, source: str) -> Path:
+        return Path("/nowhere") / source.partition("@")[0]
+
+
+class FakeKeys:
+    """Files that hold no key."""
+
+    def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
+        return Bundle(files={"config": f"{plan.principal} until {until:%H:%M}"}, hosts=tuple(machine.name for machine in machines))
+
+
+@dataclass
+class NoTraces:
+    """labctl's own files, of which there are none."""
+
+    cleared: list[str] = field(default_factory=list)
+
+    def clear(self, environment: Environment) -> tuple[str, ...]:
+        self.cleared.append(environment.id)
+        return ()
+
+
+_numbers = itertools.count(1)
+
+
+def plan(environment: str, plot: int, *, classroom: str = "monday", seat: int = 1, machines: Sequence[str] = ("box",)) -> Plan:
+    """A plan with a secret in it."""
+    return Plan(
+        environment=environment,
+        installation="labctl",
+        plot=plot,
+        pool=f"labs/{environment}",
+        zone="labs",
+        classroom=classroom,
+        blueprint="first-steps",
+        source="first-steps@sha256:abc",
+        seat=SeatRef(number=seat, name="Ada", login="ada"),
+        principal=f"seat-{classroom}-{seat}",
+        machines=tuple(_machine(plot, index, name) for index, name in enumerate(machines, start=1)),
+        networks=(),
+        steps=(),
+        checks=(),
+        variables=({"name": "flag", "value": "FLAG-very-secret", "shown": False},),  # type: ignore[arg-type]
+    )
+
+
+def _machine(plot: int, index: int, name: str) -> PlannedMachine:
+    nic = Nic(index=0, network=None, vnet="labmgmt", mac=f"bc:24:11:00:{plot:02x}:{index:02x}", address=f"100.64.{plot}.{index}/16")
+    return PlannedMachine(
+        name=name,
+        vmid=plot * 32 + index,
+        node="sandbox",
+        template=9001,
+        kind="container",
+        image="debian-12",
+        hostname=name,
+        cpus=1,
+        memory=128,
+        nics=(nic,),
+    )
+
+
+def classroom(seats: int = 1, *, slug: str = "monday", now: datetime = NOON, hours: float = 8) -> Classroom:
+    """A class that begins now, with learners on all seats."""
+    return Classroom(
+        slug=slug,
+        title="Monday",
+        blueprint="first-steps",
+        digest="sha256:abc",
+        lease=Lease(now, now + timedelta(hours=hours)),
+        opened=now,
+        trainer="tess",
+        seats=tuple(
+            Seat(slug, number, Learner(f"Learner {number}", f"l{number}@example.org", f"l{number}"), f"e{next(_numbers):09d}")
+            for number in range(1, seats + 1)
+        ),
+    )
+
+
+def plans_for(room: Classroom, machines: Sequence[str] = ("box",)) -> Callable[[Sequence[int]], Sequence[Plan]]:
+    """What `Classrooms.open` calls with the plots it drew."""
+
+    def plans(plots: Sequence[int]) -> Sequence[Plan]:
+        pairs = zip(room.seats, plots, strict=True)
+        return [plan(seat.environment, plot, classroom=room.slug, seat=seat.number, machines=machines) for seat, plot in pairs]
+
+    return plans
