@@ -46,22 +46,12 @@ def _assign(found: Addresses, network: inventory.Network, members: list[inventor
         if not usable(cidr, own):
             found.problems.append((("networks", network.name, "gateway"), _not_usable(own, network)))
     for machine in members:
-        written = machine.nics[network.name]
-        if written in {"auto", "none"}:
-            continue
-        address = ipaddress.IPv4Address(written) + max(machine.number - 1, 0)
-        loc = ("machines", machine.base, "nics", network.name)
-        if not usable(cidr, address):
-            found.problems.append((loc, _not_usable(address, network)))
-        elif address in taken:
-            found.problems.append((loc, _clash(address, taken[address], network)))
-        else:
-            taken[address] = machine.name
-        found.by_nic[machine.name, network.name] = address
-    free = cidr.broadcast_address - 1
-    for machine in members:
         if machine.nics[network.name] == "none":
             found.by_nic[machine.name, network.name] = None
+        elif machine.nics[network.name] != "auto":
+            _fixed(found, network, machine, taken)
+    free = cidr.broadcast_address - 1
+    for machine in members:
         if machine.nics[network.name] != "auto":
             continue
         while free in taken:
@@ -72,6 +62,19 @@ def _assign(found: Addresses, network: inventory.Network, members: list[inventor
             return
         taken[free] = machine.name
         found.by_nic[machine.name, network.name] = free
+
+
+def _fixed(found: Addresses, network: inventory.Network, machine: inventory.Machine, taken: dict[ipaddress.IPv4Address, str]) -> None:
+    number = int(ipaddress.IPv4Address(machine.nics[network.name])) + max(machine.number - 1, 0)
+    address = ipaddress.IPv4Address(min(number, 2**32 - 1))
+    loc = ("machines", machine.base, "nics", network.name)
+    if not usable(ipaddress.IPv4Network(network.cidr), address):
+        found.problems.append((loc, _not_usable(address, network)))
+    elif address in taken:
+        found.problems.append((loc, _clash(address, taken[address], network)))
+    else:
+        taken[address] = machine.name
+    found.by_nic[machine.name, network.name] = address
 
 
 def usable(cidr: ipaddress.IPv4Network, address: ipaddress.IPv4Address) -> bool:

@@ -61,7 +61,7 @@ class About(Block):
     level: Annotated[Literal["beginner", "intermediate", "advanced"], BeforeValidator(scalars.text_of)] | None = None
     language: Annotated[str, AfterValidator(_language), Text] = "en"
     hours: Annotated[Whole, Field(ge=1, le=1000)] | None = None
-    skills: Table[Name, Skill] = {}
+    skills: Table[Name, Skill] = Field(default={})
     prerequisites: Several[Text] = ()
     outcomes: Several[Text] = ()
     licence: Text | None = None
@@ -160,7 +160,7 @@ class Machine(Defaults):
     memory_min: Size | None = None
     volumes: NotYet = None
     nics: Table[Name, Annotated[str, AfterValidator(_nic), Text]] | None = None
-    routes: Table[Annotated[str, AfterValidator(_destination), Text], Text] = {}
+    routes: Table[Annotated[str, AfterValidator(_destination), Text], Text] = Field(default={})
     forwards: Truth = False
     hostname: Annotated[str, AfterValidator(_hostname), Text] | None = None
     aliases: Several[Annotated[str, AfterValidator(_alias), Text]] = ()
@@ -245,12 +245,12 @@ class Blueprint(Block):
 
     labctl: Annotated[Literal[1], BeforeValidator(scalars.whole_of)]
     about: About
-    images: Table[ImageName, Image] = {}
+    images: Table[ImageName, Image] = Field(default={})
     defaults: Defaults = Defaults()
     machines: Table[PlaceName, Machine]
-    networks: Table[PlaceName, Network] = {}
+    networks: Table[PlaceName, Network] = Field(default={})
     firewall: NotYet = None
-    variables: Table[scalars.VariableName, blueprint_variables.Variable] = {}
+    variables: Table[scalars.VariableName, blueprint_variables.Variable] = Field(default={})
     configure: Several[blueprint_steps.Step] = ()
     apps: NotYet = None
     ready: Several[blueprint_steps.Check] = ()

@@ -71,7 +71,7 @@ class Step(Block):
     write: AbsolutePath | None = None
     hosts: Several[Name] | None = None
     bake: Truth = True
-    vars: Table[scalars.VarName, Free] = {}
+    vars: Table[scalars.VarName, Free] = Field(default={})
     tags: Several[Text] = ()
     skip_tags: Several[Text] = ()
     title: Text | None = None
@@ -85,7 +85,7 @@ class Step(Block):
         """Which of the five it is."""
         for kind in ("playbook", "role", "script", "packages"):
             if getattr(self, kind) is not None:
-                return kind  # type: ignore[return-value]
+                return kind
         return "write"
 
     @model_validator(mode="after")
@@ -155,7 +155,7 @@ class Check(Block):
         """Which of the five it is."""
         for kind in ("run", "script", "http", "tcp"):
             if getattr(self, kind) is not None:
-                return kind  # type: ignore[return-value]
+                return kind
         return "file"
 
     @property
@@ -168,10 +168,11 @@ class Check(Block):
         kind = _one_of(self, "a check", CHECK_KINDS)
         takes = CHECK_TAKES[kind]
         rest = f"; {kind} takes {', '.join(takes)}" if takes else f"; {kind} takes machine, message, timeout"
-        strangers = []
-        for key in ("as", "exit", "output", "status", "body", "contains", "absent", "mode", "owner"):
-            if self.said("as_" if key == "as" else key) and key not in takes:
-                strangers.append((key, f"'{key}' does not go with '{kind}'{rest}"))
+        strangers = [
+            (key, f"'{key}' does not go with '{kind}'{rest}")
+            for key in ("as", "exit", "output", "status", "body", "contains", "absent", "mode", "owner")
+            if self.said("as_" if key == "as" else key) and key not in takes
+        ]
         if self.absent:
             strangers += [(key, f"'{key}' does not go with 'absent: true'") for key in ("contains", "mode", "owner") if self.said(key)]
         if strangers:

@@ -36,6 +36,15 @@ ASK_TAKES = {
 LENGTHS = {"password": (8, 128), "hex": (2, 256), "flag": (4, 128), "words": (1, 16)}
 """Least and most `length` of what has one; `words` counts words."""
 
+USUAL: dict[str, dict[str, int | str]] = {
+    "password": {"length": 14},
+    "hex": {"length": 32},
+    "flag": {"length": 16, "prefix": "FLAG"},
+    "port": {"min": 1024, "max": 60000},
+    "words": {"length": 2},
+}
+"""What a random variable's options are when they are not written."""
+
 _OPTIONS = ("length", "min", "max", "choices", "prefix", "avoid", "scope", "label", "default", "pattern")
 
 
@@ -116,7 +125,8 @@ class Variable(Block):
 
     def range(self) -> tuple[int, int]:
         """The least and the most of a number or port."""
-        low, high = (1024, 60000) if self.random == "port" else (-scalars.MOST_EXACT, scalars.MOST_EXACT)
+        usual = USUAL.get(self.random or "", {})
+        low, high = int(usual.get("min", -scalars.MOST_EXACT)), int(usual.get("max", scalars.MOST_EXACT))
         return low if self.min is None else self.min, high if self.max is None else self.max
 
     def refuses(self, answer: object) -> str:

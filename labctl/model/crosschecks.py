@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.model import blueprint as language
-from labctl.model import crosschecks_networks, crosschecks_steps, inventory, references, scalars
+from labctl.model import crosschecks_networks, crosschecks_steps, inventory, references
 from labctl.model.finding import Finding
 
 MOST_MACHINES = 24
@@ -141,6 +141,3 @@ def _circle(waits: dict[str, tuple[str, ...]]) -> list[str]:
 def size(mebibytes: int) -> str:
     """A size as the language writes it."""
     return f"{mebibytes // 1024}G" if mebibytes % 1024 == 0 else f"{mebibytes}M"
-
-
-__all__ = ["MOST_MACHINES", "after", "findings", "scalars", "size"]

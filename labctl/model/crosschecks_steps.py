@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.model import blueprint as language
-from labctl.model import blueprint_steps, inventory, references
+from labctl.model import blueprint_steps, inventory, marked, references
 from labctl.model.finding import Finding
 
 _CHECK_TEXTS = ("run", "http", "tcp", "file", "output", "body", "contains")
@@ -20,7 +20,7 @@ def findings(blueprint: language.Blueprint) -> Iterator[Finding]:
 
 
 def _step(blueprint: language.Blueprint, number: int, step: blueprint_steps.Step) -> Iterator[Finding]:
-    loc = ("configure", number)
+    loc: marked.Loc = ("configure", number)
     members = inventory.machines(blueprint)
     hosts = {name for machine in members for name in (machine.name, machine.base)} | set(inventory.groups(blueprint, members))
     if step.hosts is None and len(members) > 1:
@@ -28,21 +28,19 @@ def _step(blueprint: language.Blueprint, number: int, step: blueprint_steps.Step
     for place, host in enumerate(step.hosts or ()):
         if host not in hosts:
             yield Finding((*loc, "hosts", place), references.absent("machine or group", host, sorted(hosts)))
-    for place, text in references.scattered({"vars": step.vars, "content": step.content}):
+    for inside, text in references.scattered({"vars": step.vars, "content": step.content}):
         for path in references.paths(text):
             if complaint := references.refusal(blueprint, path):
-                yield Finding((*loc, *place), complaint)
+                yield Finding((*loc, *inside), complaint)
             elif step.bake and references.later(blueprint, path):
                 name = ".".join(path)
                 text_ = f"this step is baked into the golden image, but {name} is only known later; say bake: false"
-                yield Finding((*loc, *place), text_)
+                yield Finding((*loc, *inside), text_)
             else:
-                yield from _flag_in_reach(blueprint, step, (*loc, *place), path)
+                yield from _flag_in_reach(blueprint, step, (*loc, *inside), path)
 
 
-def _flag_in_reach(
-    blueprint: language.Blueprint, step: blueprint_steps.Step, loc: tuple[str | int, ...], path: tuple[str, ...]
-) -> Iterator[Finding]:
+def _flag_in_reach(blueprint: language.Blueprint, step: blueprint_steps.Step, loc: marked.Loc, path: tuple[str, ...]) -> Iterator[Finding]:
     """A flag is for finding: whoever administers the machine it lies on has it already."""
     variable = blueprint.variables.get(path[0])
     if variable is None or variable.random != "flag":
@@ -50,12 +48,13 @@ def _flag_in_reach(
     hosts = inventory.chosen(blueprint, step.hosts)
     for machine in inventory.machines(blueprint):
         if machine.name in hosts and machine.get("access") and machine.get("sudo"):
-            text = f"'{path[0]}' is put on '{machine.name}', where the learner is administrator; if '{machine.name}' is a target, say access: []"
+            where = f"'{path[0]}' is put on '{machine.name}', where the learner is administrator"
+            text = f"{where}; if '{machine.name}' is a target, say access: []"
             yield Finding(loc, text, warning=True)
 
 
 def _check(blueprint: language.Blueprint, number: int, check: blueprint_steps.Check) -> Iterator[Finding]:
-    loc = ("ready", number)
+    loc: marked.Loc = ("ready", number)
     members = {machine.name: machine for machine in inventory.machines(blueprint)}
     if check.machine is None and len(members) > 1:
         yield Finding(loc, "this check must say its machine, for there are several")

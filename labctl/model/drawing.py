@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import string
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labctl import errors
@@ -87,22 +87,22 @@ def _drawn(name: str, variable: blueprint_variables.Variable, chooser: random.Ra
 
 
 def _once(variable: blueprint_variables.Variable, chooser: random.Random) -> Any:
-    kind, length = variable.random, variable.length
-    if kind == "password":
-        return _password(length or 14, chooser)
-    if kind == "hex":
-        return _from("0123456789abcdef", length or 32, chooser)
-    if kind == "flag":
-        return f"{variable.prefix or 'FLAG'}{{{_from(_CLEAR, length or 16, chooser)}}}"
-    if kind in {"port", "number"}:
-        return chooser.randint(*variable.range())
-    if kind == "choice":
-        return chooser.choice(variable.choices or (None,))
-    if kind == "uuid":
-        return str(uuid.UUID(int=chooser.getrandbits(128), version=4))
-    if kind == "words":
-        return " ".join(chooser.choice(words.WORDS) for _ in range(length or 2))
-    return f"{chooser.choice(words.WORDS)}{chooser.randint(100, 999)}"
+    kind = variable.random or ""
+    usual = blueprint_variables.USUAL.get(kind, {})
+    length = variable.length or int(usual.get("length", 0))
+    prefix = variable.prefix or usual.get("prefix")
+    draws: dict[str, Callable[[], Any]] = {
+        "password": lambda: _password(length, chooser),
+        "hex": lambda: _from("0123456789abcdef", length, chooser),
+        "flag": lambda: f"{prefix}{{{_from(_CLEAR, length, chooser)}}}",
+        "port": lambda: chooser.randint(*variable.range()),
+        "number": lambda: chooser.randint(*variable.range()),
+        "choice": lambda: chooser.choice(variable.choices or (None,)),
+        "uuid": lambda: str(uuid.UUID(int=chooser.getrandbits(128), version=4)),
+        "words": lambda: " ".join(chooser.choice(words.WORDS) for _ in range(length)),
+        "username": lambda: f"{chooser.choice(words.WORDS)}{chooser.randint(100, 999)}",
+    }
+    return draws[kind]()
 
 
 def _from(alphabet: str, length: int, chooser: random.Random) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -35,7 +35,8 @@ class Scalar(str):
     __slots__ = ("plain",)
     plain: bool
 
-    def __new__(cls, text: str, *, plain: bool = True) -> Scalar:
+    def __new__(cls, text: str, *, plain: bool = True) -> Self:
+        """The text, and whether it was plain."""
         scalar = super().__new__(cls, text)
         scalar.plain = plain
         return scalar
@@ -89,7 +90,8 @@ def decode(data: bytes, file: str) -> str:
 def refusal(file: str, complaints: list[errors.Complaint]) -> errors.BadInput:
     """One error out of many complaints, sorted by place, each said once."""
     ordered = tuple(sorted(set(complaints)))
-    number = "1 error" if len(ordered) == 1 else f"{len(ordered)} errors"
+    wrong = sum(not complaint.warning for complaint in ordered)
+    number = "1 error" if wrong == 1 else f"{wrong} errors"
     return errors.BadInput(f"{file} has {number}", hint="correct the file and run `labctl blueprint check` again", complaints=ordered)
 
 
@@ -171,6 +173,7 @@ class _Builder:
         self.documents = 0
 
     def take(self, event: yaml.Event) -> None:
+        assert event.start_mark is not None, "every event of a parser has marks"
         mark = Mark(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
@@ -196,7 +199,7 @@ class _Builder:
             self._say(mark, "tags (!) are not used in blueprints; the type of a value is decided by its key")
 
     def _scalar(self, event: yaml.ScalarEvent, mark: Mark) -> None:
-        if event.style:
+        if event.style and event.end_mark is not None:
             self.block_lines.update(range(mark.line + 1, event.end_mark.line + 2))
         plain = bool(event.implicit[0])
         if self.open and self.open[-1].pairs is not None and self.open[-1].waiting:

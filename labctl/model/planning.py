@@ -70,9 +70,11 @@ def principal(classroom: str, number: int) -> str:
 def fits(blueprint: language.Blueprint, site: site_.Site) -> None:
     """Whether this site has what the blueprint needs. Raises BadInput with every reason."""
     reasons = [reason for machine in inventory.machines(blueprint) if machine.number < 2 for reason in _misfits(machine, site)]
-    for network in inventory.networks(blueprint):
-        if ipaddress.IPv4Network(network.cidr).overlaps(site.management):
-            reasons.append(f"network '{network.name}' ({network.cidr}) overlaps with this site's management network ({site.management})")
+    reasons += [
+        f"network '{network.name}' ({network.cidr}) overlaps with this site's management network ({site.management})"
+        for network in inventory.networks(blueprint)
+        if ipaddress.IPv4Network(network.cidr).overlaps(site.management)
+    ]
     if reasons:
         raise errors.BadInput("; ".join(reasons), hint="change the blueprint, or ask IT to change the site's catalogue (site.yaml)")
 
@@ -244,20 +246,18 @@ class _Work:
 
     def lookup(self, path: tuple[str, ...]) -> Any:
         """The value of a reference that the cross-checks found good."""
-        match path:
-            case ("seat", field):
-                return getattr(self.seat, field)
-            case ("classroom", _):
-                return self.classroom
-            case ("machines", name, "hostname"):
-                return self.by_name[name].hostname
-            case ("machines", name, "address"):
-                machine = self.by_name[name]
-                return next(str(address) for network in machine.nics if (address := self.addresses.of(name, network)) is not None)
-            case ("machines", name, network):
-                return str(self.addresses.of(name, network))
-            case ("networks", name, field):
-                network_ = next(network for network in self.networks if network.name == name)
-                return network_.cidr if field == "cidr" else self._gateway(network_)
-            case _:
-                return self.values[path[0]]
+        if path[0] == "machines":
+            return self._of_machine(*path[1:])
+        if path[0] == "networks":
+            network = next(network for network in self.networks if network.name == path[1])
+            return network.cidr if path[2] == "cidr" else self._gateway(network)
+        if path[0] == "seat":
+            return getattr(self.seat, path[1])
+        return self.classroom if path[0] == "classroom" else self.values[path[0]]
+
+    def _of_machine(self, name: str, field: str) -> str:
+        machine = self.by_name[name]
+        if field == "hostname":
+            return machine.hostname
+        networks = machine.nics if field == "address" else (field,)
+        return next(str(address) for network in networks if (address := self.addresses.of(name, network)) is not None)

@@ -6,22 +6,34 @@ blocks (`crosschecks`). So no complaint is followed by its own consequences. Fil
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pydantic
 
 from labctl import errors
-from labctl.model import blueprint, crosschecks, marked, references, wording
+from labctl.model import blueprint as language
+from labctl.model import crosschecks, marked, references, wording
 
 VERSION = 1
 """The version of the language that this labctl knows."""
 
 
-def parse(text: str, file: str) -> blueprint.Blueprint:
+@dataclass(frozen=True)
+class Reading:
+    """A blueprint that is right, its warnings, and the marks for those who find something later (`labctl.drivers.shelf`)."""
+
+    blueprint: language.Blueprint
+    warnings: tuple[errors.Complaint, ...]
+    tree: marked.Tree
+
+
+def parse(text: str, file: str) -> language.Blueprint:
     """The blueprint. Raises BadInput with complaints as `file:line:column`."""
-    return read(text, file)[0]
+    return read(text, file).blueprint
 
 
-def read(text: str, file: str) -> tuple[blueprint.Blueprint, tuple[errors.Complaint, ...]]:
-    """The blueprint and its warnings. Raises BadInput with complaints; the warnings found so far are among them."""
+def read(text: str, file: str) -> Reading:
+    """The blueprint with its warnings. Raises BadInput with complaints; the warnings found so far are among them."""
     value, tree = validated(text, file)
     found = [
         tree.complaint(
@@ -31,16 +43,16 @@ def read(text: str, file: str) -> tuple[blueprint.Blueprint, tuple[errors.Compla
     ]
     if any(not complaint.warning for complaint in found):
         raise marked.refusal(file, found)
-    return value, tuple(sorted(set(found)))
+    return Reading(value, tuple(sorted(set(found))), tree)
 
 
-def validated(text: str, file: str) -> tuple[blueprint.Blueprint, marked.Tree]:
+def validated(text: str, file: str) -> tuple[language.Blueprint, marked.Tree]:
     """A blueprint whose blocks and types are right, and its marks."""
     tree = marked.read(text, file)
     _version(tree)
     misplaced = {loc: tree.complaint(tree.value_mark(loc), text) for loc, text in references.misplaced(tree.root)}
     try:
-        value = blueprint.Blueprint.model_validate(tree.root)
+        value = language.Blueprint.model_validate(tree.root)
     except pydantic.ValidationError as error:
         places = {(complaint.line, complaint.column) for complaint in misplaced.values()}
         found = [complaint for complaint in wording.complaints(tree, error) if (complaint.line, complaint.column) not in places]
