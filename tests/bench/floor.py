@@ -7,6 +7,7 @@ because a container template is locked while it is cloned (`proxmox-truth.md` 3.
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
@@ -17,8 +18,11 @@ from pathlib import Path
 
 import requests
 
-from labctl.model.plan import Plan, PlannedMachine
+from labctl.drivers import shelf
+from labctl.model import planning
+from labctl.model.plan import Plan, PlannedMachine, SeatRef
 from labctl.model.site import Site
+from tests.bench.house import REPOSITORY, House
 
 _POOL = "labs/floor"
 
@@ -127,3 +131,24 @@ def seconds(site: Site, plans: list[Plan], key: str) -> float:
             api.wait(node, api.call("PUT", "/cluster/sdn"))
         with contextlib.suppress(RuntimeError):
             api.call("DELETE", "/pools", poolid=_POOL)
+
+
+def of(house: House, blueprint: str, learners: int) -> float:
+    """The floor for a class of that many learners, on plots that labctl does not use meanwhile."""
+    site = shelf.read_site(house.home / "site.yaml")
+    lab, _ = shelf.Shelf((REPOSITORY / "blueprints",), house.home / "shelf").read(blueprint)
+    plots = site.plots[-learners:]
+    plans = [
+        planning.plan(
+            lab,
+            site,
+            environment=f"floor{plot:05d}",
+            plot=plot,
+            classroom="floor",
+            seat=SeatRef(number=number, name=f"Learner {number}", login=f"learner{number}"),
+            source=f"{blueprint}@floor",
+            values=planning.draw(lab, {}, random.SystemRandom()),
+        )
+        for number, plot in enumerate(plots, 1)
+    ]
+    return seconds(site, plans, (house.home / "secrets" / "deploy_key.pub").read_text().strip())

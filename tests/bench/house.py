@@ -16,7 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+import requests
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -77,6 +79,25 @@ class House:
         board = self.json("class", "show", slug)
         return list(board["seats"])
 
+    def api(self, path: str, **parameters: object) -> Any:
+        """A GET on the API, with the command line's own token."""
+        token = (self.home / "secrets" / "cli-token").read_text().strip()
+        answer = requests.get(
+            f"http://127.0.0.1:{self.environment['LABCTL_API_PORT']}/api/v1{path}",
+            params=parameters,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def journal(self, slug: str) -> list[dict[str, Any]]:
+        """All lines of a class, oldest first."""
+        lines: list[dict[str, Any]] = []
+        while part := self.api(f"/classrooms/{slug}/journal", after=lines[-1]["number"] if lines else 0, limit=1000):
+            lines += part
+        return lines
+
     def wait(self, what: str, look: Callable[[], bool], seconds: float) -> None:
         """Until `look` says so; TimeoutError else."""
         end = time.monotonic() + seconds
@@ -86,7 +107,7 @@ class House:
             time.sleep(0.25)
         raise TimeoutError(f"{what}: not within {seconds:.0f} s")
 
-    def __enter__(self) -> House:
+    def __enter__(self) -> Self:
         try:
             self.run("up")
         except BaseException:

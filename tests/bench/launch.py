@@ -26,7 +26,7 @@ def _launch(house: House, learners: int) -> tuple[float, dict[str, tuple[float, 
     house.open(slug, BLUEPRINT, learners)
     house.wait(f"{learners} seats ready", lambda: all(seat["status"] == "ready" for seat in house.seats(slug)), 1800)
     took = time.monotonic() - begun
-    parts = _parts(house.json("class", "journal", slug, "--limit", "100000"))
+    parts = _parts(house.journal(slug))
     house.run("class", "close", slug)
     return took, parts
 
@@ -41,7 +41,7 @@ def _parts(journal: list[dict[str, Any]]) -> dict[str, tuple[float, float]]:
         if line["text"].startswith("begins"):
             begun[key] = at
             spans[line["step"]].append(at)
-        elif key in begun and line["text"].startswith("settled"):
+        elif key in begun and line["text"].startswith(("done after", "failed:")):
             sums[line["step"]] += (at - begun.pop(key)).total_seconds()
             spans[line["step"]].append(at)
     return {step: (sums[step], (max(times) - min(times)).total_seconds()) for step, times in spans.items()}
