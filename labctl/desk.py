@@ -29,11 +29,35 @@ USUAL_LENGTH = timedelta(hours=8)
 """How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
 
 
+class Digests(Protocol):
+    """`blueprint` is "sha256:..."."""
+
+    @property
+    def blueprint(self) -> str:
+        """Of all its content."""
+
+
+class Book(Protocol):
+    """A blueprint that was read."""
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What it says."""
+
+    @property
+    def digests(self) -> Digests:
+        """Of its content."""
+
+
 class Library(Protocol):
     """Blueprints, as the desk needs them. Filled by `drivers.shelf`."""
 
-    def blueprint(self, name: str) -> Blueprint:
-        """Raises NotFound, or BadInput with all complaints."""
+    def book(self, name: str) -> Book:
+        """The blueprint as it is now. Raises NotFound, or BadInput with all complaints."""
 
     def freeze(self, name: str) -> str:
         """Keep the folder as it is now; "<name>@<digest>". Raises BadInput."""
@@ -83,16 +107,17 @@ class Desk:
                 hint="Small letters, digits and '-', beginning with a letter, at most 40: monday-linux",
             )
         learners = roster.parse(roster_csv, "roster")
-        lab = self.library.blueprint(blueprint)
+        book = self._book(blueprint)
+        lab = book.blueprint
         now = self.clock.now()
         lease = _lease(lab, starts or now, ends, now)
-        source = self.library.freeze(blueprint)
+        source = f"{book.name}@{book.digests.blueprint}"
         seats = tuple(Seat(slug, number, learner, _new_id()) for number, learner in enumerate(learners, start=1))
         room = Classroom(
             slug=slug,
             title=title or lab.about.title,
-            blueprint=blueprint,
-            digest=source.partition("@")[2],
+            blueprint=book.name,
+            digest=book.digests.blueprint,
             lease=lease,
             opened=now,
             trainer=trainer,
@@ -106,11 +131,13 @@ class Desk:
                 _plan(lab, cluster.site, room, seat, plot, source, values[seat.number]) for seat, plot in zip(seats, plots, strict=True)
             )
             cluster.provisioner.preflight(made)
+            if self.library.freeze(blueprint) != source:
+                raise errors.Conflict(f"the blueprint '{blueprint}' was changed while the class was being opened.", hint="Try again.")
             return made
 
         self.classrooms.open(room, plans, cluster.site.plots)
         for seat in seats:
-            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {source.partition('@')[0]}", trainer)
+            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
         self._ring(seat.environment for seat in seats)
         return room
 
@@ -184,6 +211,12 @@ class Desk:
         self.journal.write(env.id, word, f"round {changed.wishes.round}", who)
         self._ring([env.id])
         return changed
+
+    def _book(self, name: str) -> Book:
+        # The shelf also takes paths, for authors; a class is opened from what is on the shelf, by anybody who may ask the API.
+        if "/" in name or "." in name:
+            raise errors.BadInput(f"'{name}' is not the name of a blueprint.", hint="`labctl blueprint list` shows all blueprints.")
+        return self.library.book(name)
 
     def _room(self, slug: str) -> Classroom:
         try:

@@ -121,8 +121,8 @@ class Wiring:
         """Existence of guests, networks and pools."""
         from infra import provisioner
 
-        secrets = self.settings.home / "secrets"
-        return provisioner.Provisioner(self.site, self.settings.home / "state", self.settings.engine, secrets / "pulumi-passphrase")
+        state, passphrase = self.settings.home / "state", self.settings.home / "secrets" / "pulumi-passphrase"
+        return provisioner.Provisioner(self.site, state, self.settings.engine, passphrase, self.authority.deploy_public())
 
     @cached_property
     def wire(self) -> ports.Wire:
