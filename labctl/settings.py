@@ -6,6 +6,7 @@ Nothing outside `wiring` and the doors reads them.
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from pydantic import Field
@@ -58,11 +59,24 @@ class Settings(BaseSettings):
     forks: int = 10
     """Ansible forks. Above 10 bring nothing on 2 cores (`guests.md` 5)."""
 
-    packages_hosts: list[str] = Field(default_factory=lambda: ["deb.debian.org:80", "security.debian.org:80", "pypi.org:443", "files.pythonhosted.org:443"])
+    packages_hosts: list[str] = Field(
+        default_factory=lambda: ["deb.debian.org:80", "security.debian.org:80", "pypi.org:443", "files.pythonhosted.org:443"]
+    )
     """What plays may reach while they run, through labctl's own SSH connection: HOST:PORT each. Learners never have it."""
 
     blueprints: list[Path] = Field(default_factory=list)
     """Folders that hold blueprint folders; empty means the `blueprints/` of the checkout."""
+
+    installation: str = Field(default="labctl", pattern=r"^[a-z][a-z0-9-]{0,15}$")
+    """Name of this installation, used when `labctl up` makes a sandbox node; afterwards `site.yaml` has it. Two homes on
+    one machine need two names, for namespaces and interfaces carry it."""
+
+    management: IPv4Network = IPv4Network("100.64.0.0/16")
+    """Management range, used when `labctl up` makes a sandbox node; afterwards `site.yaml` has it. 100.64.0.0/10 is
+    shared address space (RFC 6598), which no learner's lab and seldom a site uses."""
+
+    sandbox_port: int = 8006
+    """The port on loopback where the sandbox node listens: Proxmox' own."""
 
     @property
     def site_file(self) -> Path:

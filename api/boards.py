@@ -1,0 +1,169 @@
+"""The live board: one loop per class looks at the store, however many people watch (`access.md` 6.4).
+
+Each viewer gets the whole board first, then the seats that changed. Event ids are `<start of this API>-<version>`; a
+reconnect with any id gets the whole board again, so nothing can be missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import threading
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from anyio import to_thread
+
+from api import shapes
+from labctl import errors, wiring
+from labctl.model import classroom as classroom_
+from labctl.model import environment as environment_
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the store; a step takes seconds, so people see nothing finer."""
+
+
+class Notes:
+    """The newest journal line of each environment of a class, read on from where the last look ended."""
+
+    def __init__(self, wired: wiring.Wiring) -> None:
+        self._wired = wired
+        self._lock = threading.Lock()
+        self._seen: dict[str, int] = {}
+        self._texts: dict[str, dict[str, str]] = {}
+
+    def of(self, slug: str) -> dict[str, str]:
+        """Environment -> newest line."""
+        with self._lock:
+            texts = self._texts.setdefault(slug, {})
+            while lines := self._wired.journal.read(classroom=slug, after=self._seen.get(slug, 0), limit=1000):
+                for line in lines:
+                    texts[line.environment] = line.text
+                self._seen[slug] = lines[-1].number
+            return dict(texts)
+
+
+def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
+    """The board now. Blocks on the database. Raises NotFound."""
+    room = wired.classrooms.classroom(slug)
+    now = wired.clock.now()
+    known = {env.id: env for env in wired.environments.environments(classroom=slug, gone=True)}
+    seats = rows(room, known, now, notes.of(slug))
+    return shapes.Board(classroom=shapes.classroom(room, seats), seats=seats, now=now)
+
+
+def rows(
+    room: classroom_.Classroom, known: Mapping[str, environment_.Environment], now: datetime, texts: Mapping[str, str] | None = None
+) -> list[shapes.SeatShape]:
+    """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see."""
+    notes = texts or {}
+    return [shapes.seat(one, known[one.environment], now, notes.get(one.environment, "")) for one in room.seats if one.environment in known]
+
+
+@dataclass
+class Change:
+    """What a viewer is told: `whole` first, then `seats` that differ."""
+
+    id: str
+    board: shapes.Board
+    seats: list[shapes.SeatShape] = field(default_factory=list)
+    whole: bool = False
+    over: bool = False
+
+
+class _Live:
+    """One class being watched."""
+
+    def __init__(self) -> None:
+        self.news = asyncio.Condition()
+        self.viewers = 0
+        self.version = 0
+        self.board: shapes.Board | None = None
+        self.changed_at: dict[int, int] = {}
+        self.error: errors.LabctlError | None = None
+        self.task: asyncio.Task[None] | None = None
+
+
+class Boards:
+    """All classes being watched through this API process."""
+
+    def __init__(self, wired: wiring.Wiring, notes: Notes) -> None:
+        self._wired = wired
+        self._notes = notes
+        self._live: dict[str, _Live] = {}
+        self._epoch = secrets.token_hex(4)
+
+    async def watch(self, slug: str) -> AsyncIterator[Change]:
+        """Changes until the class is over or the viewer leaves. Raises NotFound before the first one if there is no class."""
+        live = self._live.get(slug)
+        if live is None:
+            live = self._live[slug] = _Live()
+        live.viewers += 1
+        if live.task is None:
+            live.task = asyncio.create_task(self._look(slug, live))
+        try:
+            seen = -1
+            while True:
+                change = await self._next(live, seen)
+                seen = live.version
+                yield change
+                if change.over:
+                    return
+        finally:
+            live.viewers -= 1
+            if live.viewers == 0:
+                self._forget(slug, live)
+                live.task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await live.task
+
+    async def _next(self, live: _Live, seen: int) -> Change:
+        async with live.news:
+            await live.news.wait_for(lambda: live.error is not None or (live.board is not None and live.version > seen))
+            if live.error is not None:
+                raise live.error
+            return self._change(live, seen)
+
+    def _change(self, live: _Live, seen: int) -> Change:
+        assert live.board is not None
+        board = live.board
+        over = board.classroom.closed is not None and all(seat.status == "gone" for seat in board.seats)
+        seats = [seat for seat in board.seats if live.changed_at.get(seat.number, 0) > seen]
+        return Change(f"{self._epoch}-{live.version}", board, seats, whole=seen < 0, over=over)
+
+    async def _look(self, slug: str, live: _Live) -> None:
+        while True:
+            try:
+                board = await to_thread.run_sync(read, self._wired, self._notes, slug)
+            except errors.TemporaryError:
+                # The store is busy for a moment: the next look will see.
+                await asyncio.sleep(LOOK_EVERY)
+                continue
+            except errors.LabctlError as error:
+                async with live.news:
+                    live.error = error
+                    live.news.notify_all()
+                self._forget(slug, live)
+                return
+            async with live.news:
+                if self._differs(live, board):
+                    live.news.notify_all()
+            await asyncio.sleep(LOOK_EVERY)
+
+    def _forget(self, slug: str, live: _Live) -> None:
+        if self._live.get(slug) is live:
+            del self._live[slug]
+
+    def _differs(self, live: _Live, board: shapes.Board) -> bool:
+        old = {} if live.board is None else {seat.number: seat for seat in live.board.seats}
+        fresh = live.board is None
+        changed = [seat.number for seat in board.seats if old.get(seat.number) != seat]
+        room_changed = not fresh and live.board is not None and live.board.classroom != board.classroom
+        if not (fresh or changed or room_changed):
+            return False
+        live.version += 1
+        live.changed_at.update(dict.fromkeys(changed, live.version))
+        live.board = board
+        return True

@@ -1,0 +1,126 @@
+"""Routes of classrooms: list, open, show, extend, close, journal, and the live board."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api import boards, problems, shapes, who
+
+router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
+
+Slug = Annotated[str, Path(min_length=1, max_length=100, description="The classroom's name.", examples=["monday"])]
+
+
+def _watching(asker: who.Staff, house: who.House, request: Request, slug: Slug) -> AsyncIterator[boards.Change]:
+    # That the class exists is asked before the stream begins: afterwards there is no status left to say otherwise.
+    del asker
+    house.classrooms.classroom(slug)
+    return live(request).watch(slug)
+
+
+def notes(request: Request) -> boards.Notes:
+    """The newest journal lines, kept by this process."""
+    kept = request.app.state.notes
+    assert isinstance(kept, boards.Notes)
+    return kept
+
+
+def live(request: Request) -> boards.Boards:
+    """The boards being watched."""
+    kept = request.app.state.boards
+    assert isinstance(kept, boards.Boards)
+    return kept
+
+
+Notes = Annotated[boards.Notes, Depends(notes)]
+
+
+@router.get("", summary="Classrooms", responses=problems.answers(401, 403))
+def list_classrooms(asker: who.Staff, house: who.House, *, closed: bool = False) -> list[shapes.ClassroomShape]:
+    """Those of which something is there; with `closed=true` past ones too, oldest first."""
+    del asker
+    now = house.clock.now()
+    known = {env.id: env for env in house.environments.environments(gone=True)}
+    return [shapes.classroom(room, boards.rows(room, known, now)) for room in house.classrooms.classrooms(closed=closed)]
+
+
+@router.post("", status_code=202, summary="Open a classroom", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
+def open_classroom(asker: who.Staff, house: who.House, wanted: shapes.OpenClassroom, response: Response) -> shapes.Accepted:
+    """All or nothing: blueprint, roster, dates and room on the cluster are checked before anything is written. Machines are
+    made from then on; look at the board.
+    """
+    room = house.desk.open(
+        wanted.blueprint,
+        wanted.roster.encode(),
+        slug=wanted.name,
+        title=wanted.title,
+        starts=wanted.starts,
+        ends=wanted.ends,
+        answers=wanted.answers,
+        trainer=asker.name,
+    )
+    return _accepted(response, f"Classroom `{room.slug}` with {len(room.seats)} seats is being made.", f"/api/v1/classrooms/{room.slug}")
+
+
+@router.get("/{slug}", summary="A classroom with its seats", responses=problems.answers(401, 403, 404, 422))
+def show_classroom(asker: who.Staff, house: who.House, known: Notes, slug: Slug) -> shapes.Board:
+    """The board at this moment."""
+    del asker
+    return boards.read(house, known, slug)
+
+
+@router.post("/{slug}/extend", summary="Give it more time", responses=problems.answers(400, 401, 403, 404, 409, 422))
+def extend_classroom(asker: who.Staff, house: who.House, known: Notes, slug: Slug, wanted: shapes.Extend) -> shapes.ClassroomShape:
+    """For all seats of the class."""
+    house.desk.extend(slug, wanted.until, who=asker.name)
+    return boards.read(house, known, slug).classroom
+
+
+@router.post("/{slug}/close", status_code=202, summary="Close it", responses=problems.answers(401, 403, 404, 409, 422))
+def close_classroom(asker: who.Staff, house: who.House, slug: Slug, response: Response) -> shapes.Accepted:
+    """Everything of the class is removed from then on; may be repeated. The journal says what was removed."""
+    house.desk.close(slug, who=asker.name)
+    return _accepted(response, f"Classroom `{slug}` is being removed.", f"/api/v1/classrooms/{slug}")
+
+
+@router.get("/{slug}/journal", summary="What was done", responses=problems.answers(401, 403, 404, 422))
+def class_journal(asker: who.Staff, house: who.House, slug: Slug, page: Annotated[shapes.Page, Query()]) -> list[shapes.LineShape]:
+    """Lines of all its environments, oldest first."""
+    del asker
+    house.classrooms.classroom(slug)
+    return [shapes.line(one) for one in house.journal.read(classroom=slug, after=page.after, limit=page.limit)]
+
+
+@router.get(
+    "/{slug}/events",
+    response_class=EventSourceResponse,
+    summary="The live board",
+    responses=problems.answers(401, 403, 404, 422),
+)
+async def class_events(
+    asker: who.Staff, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Server-sent events: `board` (the whole board, first and after each reconnect), then `seats` (those that changed, and the
+    classroom), `closed` at the end.
+    """
+    del asker
+    async for change in watching:
+        yield event(change)
+
+
+def event(change: boards.Change) -> ServerSentEvent:
+    """One change as an event."""
+    if change.over:
+        return ServerSentEvent(event="closed", id=change.id, data=change.board)
+    if change.whole:
+        return ServerSentEvent(event="board", id=change.id, data=change.board, retry=1000)
+    return ServerSentEvent(event="seats", id=change.id, data={"classroom": change.board.classroom, "seats": change.seats})
+
+
+def _accepted(response: Response, what: str, look: str) -> shapes.Accepted:
+    response.headers["Location"] = look
+    return shapes.Accepted(what=what, look=look)

@@ -1,0 +1,97 @@
+"""Routes of seats and environments. A learner's token reaches its own seat only; of others it is told that there are none."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api import boards, problems, shapes, who
+from api.routes_classes import Notes, Slug
+from labctl import errors
+
+router = APIRouter(prefix="/api/v1", tags=["seats"])
+
+Number = Annotated[int, Path(ge=1, le=100_000, description="The seat's number, from 1.")]
+EnvironmentId = Annotated[str, Path(min_length=1, max_length=40, description="The environment's id.")]
+
+
+def _own(asker: who.Asker, house: who.House, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
+    missing = f"seat {number} in a classroom `{slug}`"
+    try:
+        board = boards.read(house, known, slug)
+    except errors.NotFound:
+        if asker.staff:
+            raise
+        raise errors.NotFound(f"There is no {missing}.", hint="A learner's token opens one seat only; /api/v1/me says which.") from None
+    for seat in board.seats:
+        if seat.number == number:
+            asker.must_own(seat.environment, missing)
+            return seat
+    raise errors.NotFound(
+        f"There is no {missing}.", hint=f"It has {len(board.seats)} seats." if asker.staff else "/api/v1/me says which is yours."
+    )
+
+
+@router.get("/classrooms/{slug}/seats", summary="Seats of a classroom", responses=problems.answers(401, 403, 404, 422))
+def list_seats(asker: who.Staff, house: who.House, known: Notes, slug: Slug) -> list[shapes.SeatShape]:
+    """In order of their numbers."""
+    del asker
+    return boards.read(house, known, slug).seats
+
+
+@router.get("/classrooms/{slug}/seats/{number}", summary="One seat", responses=problems.answers(401, 403, 404, 422))
+def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
+    """Its status word, step, machines and trouble."""
+    return _own(asker, house, known, slug, number)
+
+
+@router.post(
+    "/classrooms/{slug}/seats/{number}/reset",
+    status_code=202,
+    summary="Start a seat again",
+    responses=problems.answers(401, 403, 404, 409, 422),
+)
+def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
+    """Back to how it was when it first was ready; what was done in it since then is lost. Also clears the way when a step failed."""
+    _own(asker, house, known, slug, number)
+    house.desk.reset(slug, number, who=asker.name)
+    look = f"/api/v1/classrooms/{slug}/seats/{number}"
+    response.headers["Location"] = look
+    return shapes.Accepted(what=f"Seat {number} of `{slug}` starts again.", look=look)
+
+
+@router.post("/classrooms/{slug}/seats/{number}/bundle", summary="Files for ssh", responses=problems.answers(401, 403, 404, 409, 422))
+def seat_bundle(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.BundleShape:
+    """A fresh key and certificate that ends with the lease, a config and known_hosts: `ssh -F FOLDER/config MACHINE`."""
+    _own(asker, house, known, slug, number)
+    bundle = house.desk.bundle(slug, number)
+    response.headers["Cache-Control"] = "no-store"
+    return shapes.BundleShape(files=bundle.files, hosts=list(bundle.hosts))
+
+
+@router.get("/environments", tags=["environments"], summary="Environments", responses=problems.answers(401, 403, 422))
+def list_environments(asker: who.Staff, house: who.House, *, gone: bool = False) -> list[shapes.EnvironmentShape]:
+    """Those that exist; with `gone=true` removed ones too."""
+    del asker
+    now = house.clock.now()
+    return [shapes.environment(one, now) for one in house.environments.environments(gone=gone)]
+
+
+@router.get("/environments/{environment}", tags=["environments"], summary="One environment", responses=problems.answers(401, 403, 404, 422))
+def show_environment(asker: who.Anyone, house: who.House, environment: EnvironmentId) -> shapes.EnvironmentShape:
+    """Wishes and facts."""
+    asker.must_own(environment, f"environment `{environment}`")
+    return shapes.environment(house.environments.environment(environment), house.clock.now())
+
+
+@router.get(
+    "/environments/{environment}/journal", tags=["environments"], summary="What was done", responses=problems.answers(401, 403, 404, 422)
+)
+def environment_journal(
+    asker: who.Anyone, house: who.House, environment: EnvironmentId, page: Annotated[shapes.Page, Query()]
+) -> list[shapes.LineShape]:
+    """Oldest first."""
+    asker.must_own(environment, f"environment `{environment}`")
+    house.environments.environment(environment)
+    return [shapes.line(one) for one in house.journal.read(environment=environment, after=page.after, limit=page.limit)]

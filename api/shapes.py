@@ -1,0 +1,313 @@
+"""What goes over the wire: pydantic shapes, and how nouns of the model become them. No I/O, no decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from labctl import ports
+from labctl.drivers import shelf
+from labctl.model import classroom as classroom_
+from labctl.model import environment as environment_
+from labctl.model import lifecycle
+
+BLUEPRINT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""No slashes: through the API a blueprint is named, never a path of labctl's machine."""
+
+
+class Shape(BaseModel):
+    """Closed: a key nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Health(Shape):
+    """The API runs. Whether all it needs answers too is in /status."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class Me(Shape):
+    """Whose token it is."""
+
+    name: str
+    role: str
+    classroom: str | None = Field(default=None, description="A learner's classroom.")
+    seat: int | None = Field(default=None, description="A learner's seat in it.")
+
+
+class TroubleShape(Shape):
+    """Which step did not settle and why. `retry_at` empty: it waits for a person (reset, or close)."""
+
+    step: str
+    reason: str
+    attempts: int
+    since: datetime
+    retry_at: datetime | None = None
+
+
+class MachineShape(Shape):
+    """What came to exist. `stand_in`: the node runs a container in place of the VM that was asked for."""
+
+    name: str
+    vmid: int
+    node: str
+    kind: str
+    address: str
+    stand_in: bool = False
+
+
+class SeatShape(Shape):
+    """One seat, and what is true of its environment now. `status` is the one word that people see."""
+
+    classroom: str
+    number: int
+    learner: str | None
+    login: str | None
+    environment: str
+    status: str = Field(examples=["ready", "building", "configuring", "proving", "failed"])
+    state: str
+    doing: str | None = Field(default=None, description="The step a worker does now.")
+    doing_since: datetime | None = None
+    note: str = Field(default="", description="The journal's newest line of this environment.")
+    trouble: TroubleShape | None = None
+    machines: list[MachineShape] = Field(default_factory=list)
+    round: int = 1
+
+
+class EnvironmentShape(Shape):
+    """One seat's machines: what is wanted (`wanted`, lease, `round`) and what is true."""
+
+    id: str
+    classroom: str
+    seat: int
+    plot: int
+    status: str
+    wanted: str
+    state: str
+    doing: str | None = None
+    starts: datetime
+    ends: datetime
+    round: int
+    trouble: TroubleShape | None = None
+    machines: list[MachineShape] = Field(default_factory=list)
+
+
+class BlueprintShape(Shape):
+    """A course. `broken` says why it cannot be used; then the rest is empty."""
+
+    name: str
+    title: str
+    area: str
+    level: str
+    summary: str
+    digest: str
+    machines: int
+    broken: str = ""
+
+
+class Counts(Shape):
+    """How many seats have each status word."""
+
+    seats: int
+    ready: int
+    words: dict[str, int] = Field(description="Status word -> seats.")
+
+
+class ClassroomShape(Shape):
+    """A classroom without its seats."""
+
+    slug: str
+    title: str
+    blueprint: str
+    digest: str
+    trainer: str
+    opened: datetime
+    starts: datetime
+    ends: datetime
+    closed: datetime | None = None
+    counts: Counts
+
+
+class Board(Shape):
+    """A whole classroom at one moment."""
+
+    classroom: ClassroomShape
+    seats: list[SeatShape]
+    now: datetime
+
+
+class LineShape(Shape):
+    """One line of the journal, which is the audit trail."""
+
+    number: int
+    at: datetime
+    environment: str
+    step: str
+    text: str
+    who: str
+
+
+class Accepted(Shape):
+    """It was taken up; `look` is where to see it come about (also in the Location header)."""
+
+    what: str
+    look: str
+
+
+class TokenShape(Shape):
+    """A token's owner; never the secret."""
+
+    name: str
+    role: str
+    environment: str | None = None
+    expires: datetime | None = None
+
+
+class NewToken(Shape):
+    """Wanted: a token. A learner's token needs classroom and seat."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", examples=["eva"])
+    role: Literal["trainer", "it", "learner"]
+    classroom: str | None = Field(default=None, max_length=100)
+    seat: int | None = Field(default=None, ge=1, le=100_000)
+    expires: AwareDatetime | None = None
+
+
+class Secret(Shape):
+    """A new token, shown this once."""
+
+    token: TokenShape
+    secret: str
+
+
+class OpenClassroom(Shape):
+    """Wanted: a classroom. `roster` is the CSV's text (columns name and email, optionally login)."""
+
+    blueprint: str = Field(max_length=100, pattern=BLUEPRINT_NAME, examples=["web-attack-basics"])
+    name: str = Field(max_length=100, description="The classroom's slug, unique among open classrooms.", examples=["monday"])
+    roster: str = Field(max_length=1_000_000, examples=["name,email\nAda Lovelace,ada@example.org\n"])
+    title: str = Field(default="", max_length=200)
+    starts: AwareDatetime | None = Field(default=None, description="Empty: now.")
+    ends: AwareDatetime | None = Field(default=None, description="Empty: after the blueprint's usual duration.")
+    answers: dict[str, str | int | bool] = Field(
+        default_factory=dict, description="Values for the blueprint's variables that a trainer may set."
+    )
+
+
+class Extend(Shape):
+    """Wanted: a later end."""
+
+    until: AwareDatetime
+
+
+class BundleShape(Shape):
+    """A learner's own files for plain OpenSSH: name -> content. Holds a private key."""
+
+    files: dict[str, str]
+    hosts: list[str]
+
+
+class Page(Shape):
+    """How a list is read in parts."""
+
+    after: Annotated[int, Field(ge=0, le=2**62, description="Only lines with a greater number.")] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 200
+
+
+def line(one: ports.Line) -> LineShape:
+    """A journal line."""
+    return LineShape(number=one.number, at=one.at, environment=one.environment, step=one.step, text=one.text, who=one.who)
+
+
+def blueprint(book: shelf.Book) -> BlueprintShape:
+    """A course as people choose it."""
+    about = book.blueprint.about
+    return BlueprintShape(
+        name=book.name,
+        title=about.title,
+        area=about.area,
+        level=about.level or "",
+        summary=about.summary or "",
+        digest=book.digests.blueprint,
+        machines=sum(machine.count for machine in book.blueprint.machines.values()),
+    )
+
+
+def token(one: ports.Token) -> TokenShape:
+    """A token's owner."""
+    return TokenShape(name=one.name, role=one.role, environment=one.environment, expires=one.expires)
+
+
+def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "") -> SeatShape:
+    """A seat with its environment."""
+    facts = env.facts
+    return SeatShape(
+        classroom=one.classroom,
+        number=one.number,
+        learner=one.learner.name if one.learner else None,
+        login=one.learner.login if one.learner else None,
+        environment=env.id,
+        status=lifecycle.status(env, now),
+        state=facts.state.value,
+        doing=facts.doing.value if facts.doing else None,
+        doing_since=facts.doing_since,
+        note=note,
+        trouble=_trouble(facts),
+        machines=_machines(facts),
+        round=env.wishes.round,
+    )
+
+
+def environment(env: environment_.Environment, now: datetime) -> EnvironmentShape:
+    """An environment by itself."""
+    return EnvironmentShape(
+        id=env.id,
+        classroom=env.classroom,
+        seat=env.seat,
+        plot=env.plot,
+        status=lifecycle.status(env, now),
+        wanted=env.wishes.wanted.value,
+        state=env.facts.state.value,
+        doing=env.facts.doing.value if env.facts.doing else None,
+        starts=env.wishes.lease.starts,
+        ends=env.wishes.lease.ends,
+        round=env.wishes.round,
+        trouble=_trouble(env.facts),
+        machines=_machines(env.facts),
+    )
+
+
+def _trouble(facts: environment_.Facts) -> TroubleShape | None:
+    one = facts.trouble
+    if one is None:
+        return None
+    return TroubleShape(step=one.step.value, reason=one.reason, attempts=one.attempts, since=one.since, retry_at=one.retry_at)
+
+
+def _machines(facts: environment_.Facts) -> list[MachineShape]:
+    return [
+        MachineShape(name=m.name, vmid=m.vmid, node=m.node, kind=m.kind, address=m.address, stand_in=m.stand_in) for m in facts.machines
+    ]
+
+
+def classroom(one: classroom_.Classroom, seats: list[SeatShape]) -> ClassroomShape:
+    """A classroom and the count of its seats' words."""
+    words: dict[str, int] = {}
+    for row in seats:
+        words[row.status] = words.get(row.status, 0) + 1
+    return ClassroomShape(
+        slug=one.slug,
+        title=one.title,
+        blueprint=one.blueprint,
+        digest=one.digest,
+        trainer=one.trainer,
+        opened=one.opened,
+        starts=one.lease.starts,
+        ends=one.lease.ends,
+        closed=one.closed,
+        counts=Counts(seats=len(seats), ready=words.get("ready", 0), words=words),
+    )

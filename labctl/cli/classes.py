@@ -1,0 +1,253 @@
+"""Classes on the command line: open, list, show, extend, reset, close. The API does the work."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labctl import errors
+from labctl import settings as settings_
+from labctl.cli import blueprints, client, screen
+from labctl.cli import board as board_
+
+app = typer.Typer(no_args_is_help=True, help="Classes: a blueprint, a roster and a window of time.")
+
+Name = Annotated[str, typer.Argument(metavar="CLASS", help="The class's name.")]
+
+
+@app.command("open")
+def open_(
+    blueprint: Annotated[str, typer.Argument(help="The course: a name from `labctl blueprint list`.")],
+    name: Annotated[str, typer.Option("--name", "-n", help="The class's name, unique among open classes.")],
+    roster: Annotated[Path, typer.Option("--roster", "-r", help="CSV in UTF-8 with the columns name and email (and login, if you like).")],
+    starts: Annotated[
+        str | None, typer.Option("--from", help="When machines may be made: +30m, 09:00, '2026-11-24 09:00'. Default: now.")
+    ] = None,
+    ends: Annotated[str | None, typer.Option("--until", help="When everything is removed. Default: the blueprint's duration.")] = None,
+    title: Annotated[str, typer.Option(help="A title for people.")] = "",
+    answer: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for a variable of the blueprint; may be repeated.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Show the board until every seat is ready.")] = False,
+    json: screen.Json = False,
+) -> None:
+    """Open a class: machines of their own for every learner of the roster.
+
+    Everything is checked first (blueprint, roster, dates, room on the cluster); if anything is wrong, nothing is made.
+
+    For example:
+
+      labctl class open web-attack-basics --name monday --roster roster.csv
+
+      labctl class open linux-first-steps -n evening -r roster.csv --from 18:00 --until +6h --wait
+    """
+    api = client.Client(settings_.Settings())
+    body = {
+        "blueprint": blueprint,
+        "name": name,
+        "title": title,
+        "roster": read_roster(roster),
+        "starts": screen.moment(starts).isoformat() if starts else None,
+        "ends": screen.moment(ends).isoformat() if ends else None,
+        "answers": blueprints.pairs(answer or []),
+    }
+    accepted = api.post("/classrooms", body)
+    if json and not wait:
+        screen.data(accepted)
+        return
+    if not wait:
+        screen.say(f"{accepted['what']} Look at it with `labctl class show {name} --watch`.")
+        return
+    last = board_.watch(api, name, board_.all_ready)
+    if json:
+        screen.data(last)
+    _fail_unless_ready(last)
+
+
+def read_roster(path: Path) -> str:
+    """The roster's text, checked here so that every complaint names the file as the person knows it. Raises BadInput."""
+    from labctl.model import roster as roster_
+
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise errors.BadInput(f"the roster {path} cannot be read: {problem.strerror}.", hint="Give a CSV file with name,email.") from None
+    roster_.parse(content, str(path))
+    return content.decode("utf-8-sig")
+
+
+def _fail_unless_ready(last: dict[str, Any]) -> None:
+    bad = [seat for seat in last["seats"] if seat["status"] != "ready"]
+    if bad:
+        raise errors.PermanentError(
+            f"{len(last['seats']) - len(bad)} of {len(last['seats'])} seats are ready; not so: "
+            f"seat {', '.join(str(seat['number']) for seat in bad)}.",
+            hint=f"`labctl class show {last['classroom']['slug']}` says why; `labctl class reset` starts a seat again.",
+        )
+
+
+@app.command("list")
+def list_(
+    closed: Annotated[bool, typer.Option("--closed", help="Closed classes too.")] = False,
+    json: screen.Json = False,
+) -> None:
+    """Classes there are, and how many of their seats are ready.
+
+    For example:
+
+      labctl class list
+
+      labctl class list --closed --json
+    """
+    rooms = client.Client(settings_.Settings()).get("/classrooms", closed=closed)
+    if json:
+        screen.data(rooms)
+        return
+    rows = [[r["slug"], r["blueprint"], f"{r['counts']['ready']}/{r['counts']['seats']}", r["ends"], r["trainer"]] for r in rooms]
+    screen.table(["class", "blueprint", "ready", "until", "trainer"], rows) if rows else screen.say("No class is open.")
+
+
+@app.command()
+def show(
+    name: Name,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Stay and show changes, until Ctrl-C or the end of the class.")] = False,
+    json: screen.Json = False,
+) -> None:
+    """The board of a class: each seat with its step, its time and the reason when it is not well.
+
+    For example:
+
+      labctl class show monday
+
+      labctl class show monday --watch
+
+      labctl class show monday --json
+    """
+    api = client.Client(settings_.Settings())
+    if watch:
+        board_.watch(api, name, board_.never)
+        return
+    found = api.get(f"/classrooms/{name}")
+    if json:
+        screen.data(found)
+    else:
+        screen.out.print(board_.render(found), soft_wrap=False)
+
+
+@app.command()
+def extend(name: Name, until: Annotated[str, typer.Argument(help="The new end: +1h counts from now; 18:30; '2026-11-24 18:30'.")]) -> None:
+    """Give a class more time.
+
+    For example:
+
+      labctl class extend monday 18:30
+
+      labctl class extend monday +2h
+    """
+    room = client.Client(settings_.Settings()).post(f"/classrooms/{name}/extend", {"until": screen.moment(until).isoformat()})
+    screen.say(f"Class `{name}` now ends at {room['ends']}.")
+
+
+@app.command()
+def reset(
+    name: Name,
+    seat: Annotated[int, typer.Argument(help="The seat's number.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until the seat is ready again.")] = False,
+) -> None:
+    """Start one seat again, from the state in which it first was ready. What the learner did since then is lost.
+
+    Also the way to try again after a step failed for good.
+
+    For example:
+
+      labctl class reset monday 3
+
+      labctl class reset monday 3 --yes --wait
+    """
+    api = client.Client(settings_.Settings())
+    found = api.get(f"/classrooms/{name}/seats/{seat}")
+    question = f"{found['learner'] or 'Nobody'}'s work on seat {seat} since it was ready is lost. Go on?"
+    if not yes and screen.out.is_terminal and not typer.confirm(question):
+        raise typer.Exit(1)
+    accepted = api.post(f"/classrooms/{name}/seats/{seat}/reset")
+    screen.say(accepted["what"])
+    if wait:
+        last = board_.watch(api, name, lambda seen: _settled(seen, seat))
+        _fail_unless_ready({**last, "seats": [one for one in last["seats"] if one["number"] == seat]})
+
+
+def _settled(seen: dict[str, Any], seat: int) -> bool:
+    return all(one["status"] in {"ready", "failed"} for one in seen["seats"] if one["number"] == seat)
+
+
+@app.command()
+def close(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Stay until everything is gone and say what was removed.")] = True,
+    json: screen.Json = False,
+) -> None:
+    """Close a class: remove everything of it, and show that nothing is left.
+
+    May be repeated; a removal that was cut off goes on. Exit 0 only when a search found nothing left.
+
+    For example:
+
+      labctl class close monday
+
+      labctl class close monday --yes --no-wait
+    """
+    api = client.Client(settings_.Settings())
+    room = api.get(f"/classrooms/{name}")["classroom"]
+    question = f"All machines of the {room['counts']['seats']} seats of `{name}` and what is in them are removed. Go on?"
+    if not yes and not json and screen.out.is_terminal and not typer.confirm(question):
+        raise typer.Exit(1)
+    accepted = api.post(f"/classrooms/{name}/close")
+    if not wait:
+        screen.data(accepted) if json else screen.say(f"{accepted['what']} Look at it with `labctl class show {name} --watch`.")
+        return
+    report(api, name, json=json)
+
+
+def report(api: client.Client, name: str, *, json: bool = False) -> None:
+    """Wait for the end of a removal, then print what was removed and what a search found."""
+    begin = time.monotonic()
+    last = _until_gone(api, name) if json else board_.watch(api, name, board_.all_gone)
+    lines = [line for line in journal(api, name) if line["step"] == "remove"]
+    left = [seat for seat in last["seats"] if seat["status"] != "gone"]
+    if json:
+        screen.data(
+            {"classroom": name, "gone": not left, "removed": [line["text"] for line in lines], "left": [s["trouble"] for s in left]}
+        )
+    else:
+        for line in lines:
+            screen.say(f"  {line['text']}")
+    if left:
+        reasons = "; ".join(f"seat {s['number']}: {s['trouble']['reason'] if s['trouble'] else s['status']}" for s in left)
+        raise errors.PermanentError(
+            f"something of `{name}` is left: {reasons}",
+            hint=f"`labctl class close {name}` tries again; `labctl doctor` looks for the cause.",
+        )
+    if not json:
+        seats = len(last["seats"])
+        screen.say(
+            f"Class `{name}` is gone ({seats} seats, {time.monotonic() - begin:.1f} s). A search of the cluster found nothing left of it."
+        )
+
+
+def _until_gone(api: client.Client, name: str) -> dict[str, Any]:
+    while True:
+        found: dict[str, Any] = api.get(f"/classrooms/{name}")
+        if board_.all_gone(found):
+            return found
+        time.sleep(0.5)
+
+
+def journal(api: client.Client, name: str) -> list[dict[str, Any]]:
+    """All lines of a class's journal."""
+    lines: list[dict[str, Any]] = []
+    while more := api.get(f"/classrooms/{name}/journal", after=lines[-1]["number"] if lines else 0, limit=1000):
+        lines += more
+    return lines

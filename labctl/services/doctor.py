@@ -1,0 +1,138 @@
+"""What this machine or the cluster lacks, and what would give it, for `labctl doctor`."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from labctl import errors, wiring
+from labctl import settings as settings_
+from labctl.drivers import broker as broker_
+from labctl.drivers import wire
+from labctl.services import cluster, engine, node, parts
+
+PROGRAMS = {"ssh": "openssh-client", "ip": "iproute2", "nft": "nftables"}
+"""Program -> the Debian package that brings it."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `needed`: labctl does not work without it."""
+
+    what: str
+    good: bool
+    text: str
+    remedy: str = ""
+    needed: bool = True
+
+
+Look = Callable[[settings_.Settings], Iterator[Finding]]
+
+
+def findings(settings: settings_.Settings) -> list[Finding]:
+    """Everything that was looked at, in the order in which things need each other."""
+    found: list[Finding] = []
+    looks: tuple[Look, ...] = (_programs, _guests, _engine, _broker, _route, _site)
+    for look in looks:
+        try:
+            found += look(settings)
+        except errors.LabctlError as error:
+            found.append(Finding(look.__name__.strip("_"), False, error.message, error.hint))
+    return found
+
+
+def _programs(settings: settings_.Settings) -> Iterator[Finding]:
+    del settings
+    root = os.geteuid() == 0
+    yield Finding(
+        "root", root, "labctl runs as root" if root else "labctl does not run as root", "" if root else "Use sudo, or become root."
+    )
+    for program, package in PROGRAMS.items():
+        path = shutil.which(program)
+        yield Finding(program, path is not None, path or "is not installed", "" if path else f"apt-get install {package}")
+
+
+def _guests(settings: settings_.Settings) -> Iterator[Finding]:
+    if not node.in_use(settings):
+        return
+    for one in node.check(settings).get("findings", []):
+        good = bool(one.get("ok"))
+        yield Finding(
+            f"guests: {one.get('name', '')}",
+            good,
+            str(one.get("detail") or ("there" if good else "missing")),
+            "" if good else str(one.get("remedy") or ""),
+            needed=bool(one.get("needed", True)),
+        )
+
+
+def _engine(settings: settings_.Settings) -> Iterator[Finding]:
+    said = engine.describe(settings)
+    yield Finding(
+        "engine",
+        not said.startswith("none"),
+        said,
+        "" if not said.startswith("none") else "`labctl engine install`, or LABCTL_ENGINE=auto.",
+    )
+
+
+def _broker(settings: settings_.Settings) -> Iterator[Finding]:
+    broker = parts.broker_of(settings)
+    if not broker.own:
+        yield Finding("broker", True, "configured by LABCTL_BROKER")
+        return
+    yield Finding("broker", True, f"{broker_.server()}{' (answers)' if broker.answers() else ' (not running)'}")
+
+
+def _route(settings: settings_.Settings) -> Iterator[Finding]:
+    """Before there is a site: whether the range that `up` would take is free on this machine."""
+    if settings.site_file.exists():
+        return
+    done = subprocess.run(["ip", "-j", "-4", "route", "show"], capture_output=True, text=True, check=False)
+    for route in json.loads(done.stdout or "[]"):
+        there = str(route.get("dst", "default"))
+        if there != "default" and ipaddress.IPv4Network(there, strict=False).overlaps(settings.management):
+            yield Finding(
+                "management range",
+                False,
+                f"{settings.management} overlaps this machine's route {there} on {route.get('dev')}",
+                "Choose another range with LABCTL_MANAGEMENT, e.g. 100.80.0.0/16.",
+            )
+            return
+    yield Finding("management range", True, f"{settings.management} is free on this machine")
+
+
+def _site(settings: settings_.Settings) -> Iterator[Finding]:
+    """With a site: whether the cluster answers, whether the token may, whether the network is as it should be."""
+    if not settings.site_file.exists():
+        yield Finding("cluster", True, "no site.yaml yet: `labctl up` makes a sandbox node", needed=False)
+        return
+    site = node.read_site(settings)
+    wired = wiring.build(settings)
+    try:
+        for line in cluster.look(site).lines:
+            yield Finding("cluster", True, line)
+        for text in _access(wired):
+            yield Finding("token", False, text, "Give it the roles of infra/deploy (least-privilege role).")
+    except errors.LabctlError as error:
+        yield Finding("cluster", False, error.message, error.hint or "`labctl up` starts the sandbox node.")
+    assert isinstance(wired.wire, wire.Wire)
+    bad = wired.wire.findings()
+    for text in bad:
+        what, _, remedy = text.partition(": ")
+        yield Finding("management network", False, what, remedy)
+    if not bad:
+        yield Finding("management network", True, f"{site.management} on {site.management_interface}, rules laid")
+
+
+def _access(wired: wiring.Wiring) -> tuple[str, ...]:
+    # Pulumi's SDK takes a second to import.
+    from infra import provisioner
+
+    assert isinstance(wired.provisioner, provisioner.Provisioner)
+    return wired.provisioner.access_findings()

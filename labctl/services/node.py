@@ -1,0 +1,174 @@
+"""The sandbox node and `site.yaml`: the two ways to have a cluster.
+
+An installation with a real cluster brings its own `site.yaml`; then nothing here runs. Else the sandbox node is made in
+the home, and `site.yaml` is written from what it hands out. labctl talks to the node's command line only, as to any
+other program (`labctl.sandbox` knows nothing of labctl).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from labctl import errors
+from labctl import settings as settings_
+from labctl.drivers import site_file
+from labctl.model import site as site_
+
+
+def home(settings: settings_.Settings) -> Path:
+    """The node's own home."""
+    return settings.home / "sandbox"
+
+
+def in_use(settings: settings_.Settings) -> bool:
+    """Whether this installation's cluster is (or will be) the sandbox node."""
+    if not settings.site_file.exists():
+        return True
+    credentials = _credentials(settings)
+    return credentials is not None and read_site(settings).cluster.url == credentials["url"]
+
+
+def read_site(settings: settings_.Settings) -> site_.Site:
+    """The site's facts, or a complaint about the file."""
+    return site_file.read(settings.site_file)
+
+
+def interface(settings: settings_.Settings) -> str:
+    """The name of labctl's end of the management cable: at most 15 characters (IFNAMSIZ)."""
+    return "labmgmt" if settings.installation == "labctl" else f"{settings.installation[:10]}-mgmt"
+
+
+def command(settings: settings_.Settings, *words: str) -> list[str]:
+    """The node's command line."""
+    del settings
+    return [sys.executable, "-m", "labctl.sandbox", *words]
+
+
+def check(settings: settings_.Settings) -> dict[str, Any]:
+    """What this machine lacks for real guests, as the node says it: `{"ok": bool, ...}`."""
+    done = subprocess.run(command(settings, "check", "--json"), capture_output=True, text=True, timeout=60, check=False)
+    try:
+        found: Any = json.loads(done.stdout)
+    except ValueError:
+        found = {"findings": [{"name": "check", "detail": (done.stderr or done.stdout).strip()[-500:] or "it said nothing"}]}
+    if not isinstance(found, dict):
+        found = {"findings": found}
+    return {**found, "ok": done.returncode == 0}
+
+
+def make_image(settings: settings_.Settings) -> None:
+    """The guest image, built from Debian's packages with the node's own progress; skipped by the node when it is there."""
+    settings.cache.mkdir(parents=True, exist_ok=True)
+    _run(command(settings, "image", "--cache", str(settings.cache)), "the guest image could not be built")
+
+
+def initialise(settings: settings_.Settings, deploy_key: Path) -> None:
+    """CA, users, roles, token, pools, zones, storages and templates of the node (repeatable), then `site.yaml`."""
+    words = ["init", "--home", str(home(settings)), "--name", settings.installation, "--listen", f"127.0.0.1:{settings.sandbox_port}"]
+    words += ["--uplink", interface(settings), "--management", str(settings.management), "--authorized-key", str(deploy_key)]
+    words += ["--cache", str(settings.cache)]
+    home(settings).mkdir(parents=True, exist_ok=True)
+    _run(command(settings, *words), "the sandbox node could not be set up")
+    write_site(settings)
+
+
+def write_site(settings: settings_.Settings) -> None:
+    """`site.yaml` from the node's credentials. The token's secret goes into a file of its own, readable by us only."""
+    credentials = _credentials(settings)
+    if credentials is None:
+        raise errors.PermanentError(
+            f"the sandbox node wrote no {home(settings) / 'credentials.json'}.",
+            hint="Run `labctl up` again; `labctl down --wipe` first if it stays so.",
+        )
+    secret = settings.home / "secrets" / "proxmox-token"
+    private(secret, Path(credentials["secret_file"]).read_text())
+    site = site_.Site(
+        installation=settings.installation,
+        cluster=site_.Cluster(
+            url=credentials["url"],
+            user=credentials["user"],
+            token=credentials["token"],
+            secret_file=str(secret),
+            ca_file=str(credentials["ca_file"]),
+        ),
+        management=settings.management,
+        management_interface=interface(settings),
+        images={name: site_.Image.model_validate(image) for name, image in credentials["images"].items()},
+    )
+    site_file.write(settings.site_file, site)
+
+
+def private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, whole or not at all."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft = path.with_name(path.name + ".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def set_up(settings: settings_.Settings) -> bool:
+    """Whether the node was initialised to the end."""
+    return _credentials(settings) is not None and settings.site_file.exists()
+
+
+def status(settings: settings_.Settings) -> dict[str, Any]:
+    """What the node says of itself; empty when it says nothing."""
+    done = subprocess.run(
+        command(settings, "status", "--home", str(home(settings)), "--json"), capture_output=True, text=True, timeout=60, check=False
+    )
+    try:
+        found = json.loads(done.stdout)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def remarks(settings: settings_.Settings) -> list[str]:
+    """What people should know about this node: above all what stands in for what."""
+    found = status(settings)
+    lines = ["sandbox node: real Linux guests in containers on this machine, behind the Proxmox API"]
+    return lines + [str(line) for line in found.get("notes", [])]
+
+
+def lacks(found: dict[str, Any]) -> str:
+    """The failed findings of a check as one sentence."""
+    bad = [one for one in found.get("findings", []) if one.get("needed", True) and not one.get("ok", False)]
+    return "; ".join(f"{one.get('name', '')}: {one.get('detail', '')}" for one in bad) or "its check failed"
+
+
+def wipe(settings: settings_.Settings) -> None:
+    """Take the node, its guests and its files away."""
+    if home(settings).exists():
+        _run(command(settings, "wipe", "--home", str(home(settings))), "the sandbox node could not be removed whole")
+    settings.site_file.unlink(missing_ok=True)
+    (settings.home / "secrets" / "proxmox-token").unlink(missing_ok=True)
+
+
+def _credentials(settings: settings_.Settings) -> dict[str, Any] | None:
+    try:
+        found = json.loads((home(settings) / "credentials.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _run(argv: Sequence[str], failed: str) -> None:
+    """Run it with its output on ours, so that progress is seen. An interrupt reaches it first, as it does us."""
+    child = subprocess.Popen(list(argv))
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGINT)
+        child.wait()
+        raise
+    if code != 0:
+        raise errors.PermanentError(f"{failed} (exit {code}); what it said stands above.", hint="`labctl doctor` looks for the cause.")

@@ -1,0 +1,119 @@
+"""Which processes labctl is made of, in the order in which they start. Secrets are in files, never in arguments."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from labctl import settings as settings_
+from labctl.drivers import broker as broker_
+from labctl.services import node, processes
+
+ORDER = ("node", "broker", "worker", "beat", "api")
+"""Start order; they stop in reverse."""
+
+GRACE = {"node": 20.0, "broker": 10.0, "worker": 30.0, "beat": 10.0, "api": 10.0}
+"""Seconds between asking a part to end and ending it by force. A worker may finish what it writes."""
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def sandbox_node(settings: settings_.Settings) -> processes.Part:
+    """The Proxmox-speaking node on this machine."""
+    return processes.Part(
+        "node",
+        [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(node.home(settings))],
+        ready=lambda: answers("127.0.0.1", settings.sandbox_port),
+        env=_env(settings),
+        grace=GRACE["node"],
+        tree=False,
+    )
+
+
+def broker(settings: settings_.Settings) -> processes.Part:
+    """Our own broker, where none is configured."""
+    own = broker_of(settings)
+    own.prepare()
+    return processes.Part("broker", own.command(), ready=own.answers, grace=GRACE["broker"])
+
+
+def broker_of(settings: settings_.Settings) -> broker_.Broker:
+    """The broker of these settings."""
+    return broker_.Broker(settings.home / "run", settings.broker)
+
+
+def worker(settings: settings_.Settings) -> processes.Part:
+    """Celery's worker: does steps."""
+    name = _worker_name(settings)
+    argv = [*_celery(), "worker", "--loglevel", "INFO", "--concurrency", str(settings.workers), "--hostname", name, "--without-mingle"]
+    return processes.Part("worker", argv, ready=_pong(settings, name), env=_env(settings), deadline=90, grace=GRACE["worker"])
+
+
+def beat(settings: settings_.Settings) -> processes.Part:
+    """Celery's clock: asks for the sweep."""
+    schedule = settings.home / "run" / "beat"
+    argv = [*_celery(), "beat", "--loglevel", "INFO", "--schedule", str(schedule), "--pidfile", ""]
+    written = schedule.with_name("beat.db"), schedule
+    return processes.Part("beat", argv, ready=lambda: any(path.exists() for path in written), env=_env(settings), grace=GRACE["beat"])
+
+
+def api(settings: settings_.Settings) -> processes.Part:
+    """The HTTP API."""
+    return processes.Part(
+        "api",
+        [sys.executable, "-m", "api"],
+        ready=lambda: healthy(f"http://{settings.api_host}:{settings.api_port}"),
+        env=_env(settings),
+        grace=GRACE["api"],
+    )
+
+
+def healthy(url: str) -> bool:
+    """Whether labctl's API answers there, and not some other program."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=2)
+    try:
+        connection.request("GET", "/api/v1/health")
+        answer = connection.getresponse()
+        return answer.status == 200 and answer.headers.get("X-Labctl") is not None
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _env(settings: settings_.Settings) -> dict[str, str]:
+    # Each part reads the same settings again; only the home has to be told, for it is where the rest is found.
+    return {"LABCTL_HOME": str(settings.home), "PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"}
+
+
+def _celery() -> list[str]:
+    return [sys.executable, "-m", "celery", "--app", "labctl.worker", "--quiet"]
+
+
+def _worker_name(settings: settings_.Settings) -> str:
+    return f"labctl-{settings.installation}@localhost"
+
+
+def _pong(settings: settings_.Settings, name: str) -> Callable[[], bool]:
+    def ready() -> bool:
+        ask = [*_celery(), "inspect", "ping", "--destination", name, "--timeout", "2"]
+        try:
+            done = subprocess.run(ask, capture_output=True, env={**os.environ, **_env(settings)}, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+    return ready

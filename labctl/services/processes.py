@@ -1,0 +1,178 @@
+"""One detached process: start it, know it again, stop it.
+
+A pid file holds the pid *and* the process's start time, so that a pid the kernel has given to somebody else is never
+taken for ours and never killed. What the processes are for is not known here (`labctl.services.parts`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from labctl import errors
+
+Say = Callable[[str], None]
+"""Takes one plain line for the person who waits."""
+
+_CLOCK_SLACK = 0.05
+"""Seconds by which two readings of one process's start time may differ (psutil reads it in clock ticks of 10 ms)."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of labctl's processes. `ready` says whether it does its work now; `deadline` is how long that may take, in seconds.
+
+    `tree`: stopping it by force takes its children along (a worker's pool); never so for the node, whose guests live on.
+    """
+
+    name: str
+    argv: Sequence[str]
+    ready: Callable[[], bool]
+    env: Mapping[str, str] = field(default_factory=dict)
+    deadline: float = 60
+    grace: float = 20
+    tree: bool = True
+
+
+@dataclass(frozen=True)
+class Running:
+    """What a part looks like from outside. `memory` is its and its children's proportional share (PSS) in bytes."""
+
+    name: str
+    pid: int
+    since: float
+    memory: int
+
+
+class Processes:
+    """The detached processes of one home."""
+
+    def __init__(self, home: Path) -> None:
+        self._run = home / "run"
+        self._log = home / "log"
+
+    def log(self, name: str) -> Path:
+        """Where a part's output goes."""
+        return self._log / f"{name}.log"
+
+    def find(self, name: str) -> psutil.Process | None:
+        """The living process of that part, if the one written down is still the same one."""
+        try:
+            note = json.loads((self._run / f"{name}.pid").read_text())
+            process = psutil.Process(int(note["pid"]))
+            if abs(process.create_time() - float(note["started"])) > _CLOCK_SLACK:
+                return None
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
+            return None
+
+    def ensure(self, part: Part, say: Say) -> bool:
+        """Start the part unless it lives, then wait until it is ready. False when it was already there."""
+        process = self.find(part.name)
+        if process is not None and part.ready():
+            return False
+        fresh = process is None
+        if process is None:
+            process = self._start(part)
+        self._wait(part, process, say)
+        return fresh
+
+    def _start(self, part: Part) -> psutil.Process:
+        self._run.mkdir(parents=True, exist_ok=True)
+        self._log.mkdir(parents=True, exist_ok=True)
+        with self.log(part.name).open("ab") as log:
+            child = subprocess.Popen(
+                list(part.argv),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._run,
+                env={**os.environ, **part.env},
+                start_new_session=True,
+            )
+        process = psutil.Process(child.pid)
+        note = self._run / f"{part.name}.pid"
+        draft = note.with_suffix(".draft")
+        draft.write_text(json.dumps({"pid": child.pid, "started": process.create_time()}))
+        draft.replace(note)
+        return process
+
+    def _wait(self, part: Part, process: psutil.Process, say: Say) -> None:
+        deadline = time.monotonic() + part.deadline
+        told = time.monotonic()
+        while not part.ready():
+            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+                raise errors.PermanentError(
+                    f"{part.name} ended while it was starting: {self.last_words(part.name)}",
+                    hint=f"Its output is in {self.log(part.name)}.",
+                )
+            if time.monotonic() > deadline:
+                raise errors.Unreachable(
+                    f"{part.name} runs (pid {process.pid}) but was not ready within {part.deadline:.0f} s: {self.last_words(part.name)}",
+                    hint=f"Its output is in {self.log(part.name)}; `labctl up` again goes on waiting.",
+                )
+            if time.monotonic() - told > 10:
+                told = time.monotonic()
+                say(f"still waiting for {part.name}")
+            time.sleep(0.1)
+
+    def last_words(self, name: str) -> str:
+        """The last line of a part's log that says something."""
+        try:
+            text = self.log(name).read_bytes()[-4000:].decode("utf-8", "replace")
+        except OSError:
+            return "it wrote nothing"
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1][:300] if lines else "it wrote nothing"
+
+    def stop(self, part_name: str, *, grace: float, tree: bool) -> bool:
+        """Ask it to end, then end it by force. False when it was not running."""
+        process = self.find(part_name)
+        if process is None:
+            self._forget(part_name)
+            return False
+        family = [process]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family += process.children(recursive=True) if tree else []
+            process.terminate()
+            _gone(process, grace)
+        _, alive = psutil.wait_procs(family, timeout=0.5)
+        for left in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        psutil.wait_procs(alive, timeout=5)
+        self._forget(part_name)
+        return True
+
+    def _forget(self, name: str) -> None:
+        (self._run / f"{name}.pid").unlink(missing_ok=True)
+
+    def running(self, name: str) -> Running | None:
+        """What it looks like now, or None."""
+        process = self.find(name)
+        if process is None:
+            return None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return Running(name, process.pid, process.create_time(), _memory(process))
+        return None
+
+
+def _memory(process: psutil.Process) -> int:
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            total += one.memory_full_info().pss
+    return total
+
+
+def _gone(process: psutil.Process, seconds: float) -> None:
+    with contextlib.suppress(psutil.TimeoutExpired):
+        process.wait(timeout=seconds)

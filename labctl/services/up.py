@@ -1,0 +1,104 @@
+"""Bring labctl up: look first, then start whatever is missing, each part waited for until it does its work.
+
+Repeatable at any point: Ctrl-C in between leaves what is already there, and the next `up` goes on from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from labctl import errors, ports, wiring
+from labctl import settings as settings_
+from labctl.drivers import ssh_ca, wire
+from labctl.services import node, owner, parts, processes
+
+Timed = Callable[[str], AbstractContextManager[list[str]]]
+"""Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
+
+CLI_TOKEN = "cli"  # noqa: S105  (the name of the token, not the token)
+"""The name under which the command line's own token stands in the database."""
+
+
+def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
+    """Everything `labctl up` does. Raises what is in the way, in plain words."""
+    _look(settings)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    # Guests' directories lie below the home and are searched by mapped uids; what is secret has folders of its own.
+    settings.home.chmod(0o755)
+    with owner.alone(settings.home):
+        owner.refuse_other(settings.home, parts.ORDER)
+        _free_ports(settings)
+        owner.record(settings.home)
+        for folder in ("secrets", "bundles"):
+            (settings.home / folder).mkdir(mode=0o700, exist_ok=True)
+        if node.in_use(settings):
+            _node(settings, timed, say)
+        wired = wiring.build(settings)
+        with timed("database"):
+            wired.database.migrate()
+        with timed("management network"):
+            assert isinstance(wired.wire, wire.Wire)
+            wired.wire.lay()
+        if parts.broker_of(settings).own:
+            _start(settings, parts.broker(settings), timed, say)
+        for part in (parts.worker(settings), parts.beat(settings), parts.api(settings)):
+            _start(settings, part, timed, say)
+        _token(settings, wired)
+
+
+def _look(settings: settings_.Settings) -> None:
+    if os.geteuid() != 0:
+        raise errors.Forbidden(
+            "`labctl up` needs root: it makes network interfaces, rules and guests on this machine.", hint="Run it with sudo, or as root."
+        )
+    if not node.in_use(settings):
+        node.read_site(settings)
+
+
+def _free_ports(settings: settings_.Settings) -> None:
+    wanted = [("api", settings.api_host, settings.api_port, "LABCTL_API_PORT")]
+    if node.in_use(settings):
+        wanted.append(("node", "127.0.0.1", settings.sandbox_port, "LABCTL_SANDBOX_PORT"))
+    running = processes.Processes(settings.home)
+    for name, host, port, variable in wanted:
+        if running.find(name) is None and parts.answers(host, port):
+            raise errors.Conflict(
+                f"port {port} on {host} is taken by another program, perhaps a labctl of another home.",
+                hint=f"Stop that one, or choose another port with {variable}.",
+            )
+
+
+def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
+    found = node.check(settings)
+    if not found["ok"]:
+        raise errors.Conflict(
+            f"this machine cannot run real guests: {node.lacks(found)}", hint="`labctl doctor` says what would give each."
+        )
+    with timed("guest image"):
+        node.make_image(settings)
+    public = settings.home / "secrets" / "deploy_key.pub"
+    public.write_text(ssh_ca.Authority(settings.home / "secrets").deploy_public() + "\n")
+    if not node.set_up(settings):
+        with timed("sandbox node: certificates, users, networks, templates"):
+            node.initialise(settings, public)
+    _start(settings, parts.sandbox_node(settings), timed, say)
+
+
+def _start(settings: settings_.Settings, part: processes.Part, timed: Timed, say: processes.Say) -> None:
+    with timed(part.name) as notes:
+        if not processes.Processes(settings.home).ensure(part, say):
+            notes.append("was already there")
+
+
+def _token(settings: settings_.Settings, wired: wiring.Wiring) -> None:
+    """The command line's own token. A new one only when the old one does not open the door any more."""
+    path = settings.home / "secrets" / "cli-token"
+    try:
+        known = wired.tokens.check(path.read_text().strip())
+    except FileNotFoundError:
+        known = None
+    if known is None:
+        wired.tokens.revoke(CLI_TOKEN)
+        node.private(path, wired.tokens.create(ports.Token(CLI_TOKEN, "it")) + "\n")
