@@ -74,9 +74,16 @@ class InitFailed(Exception):
 class Labctl(sdk.Provider):
     """See the module. One instance per update."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, kinds: Mapping[str, kind.Kind] = KINDS) -> None:
         super().__init__()
         self._work = work
+        self._kinds = kinds
+
+    def _kind(self, token: str) -> kind.Kind:
+        try:
+            return self._kinds[token]
+        except KeyError:
+            raise errors.PermanentError(f"labctl has no resource of type {token!r}") from None
 
     async def get_schema(self, request: sdk.GetSchemaRequest) -> sdk.GetSchemaResponse:
         """The least that the CLI accepts; programs need none."""
@@ -85,12 +92,12 @@ class Labctl(sdk.Provider):
 
     async def check(self, request: sdk.CheckRequest) -> sdk.CheckResponse:
         """Every complaint about the inputs at once."""
-        wrong = _kind(request.type).complaints(plain_map(request.new_inputs))
+        wrong = self._kind(request.type).complaints(plain_map(request.new_inputs))
         return sdk.CheckResponse(inputs=request.new_inputs, failures=[sdk.CheckFailure(name, reason) for name, reason in wrong])
 
     async def diff(self, request: sdk.DiffRequest) -> sdk.DiffResponse:
         """Exact: only what `replaces` names replaces, and always by deleting first, for a VMID exists once."""
-        what = _kind(request.type)
+        what = self._kind(request.type)
         changed = [
             name for name in what.changed(plain_map(request.old_state), plain_map(request.new_inputs)) if name not in request.ignore_changes
         ]
@@ -102,19 +109,19 @@ class Labctl(sdk.Provider):
         inputs = plain_map(request.properties)
         if request.preview:
             return sdk.CreateResponse(properties=request.properties)
-        what = _kind(request.type)
+        what = self._kind(request.type)
         await self._make(what, inputs)
         return sdk.CreateResponse(resource_id=what.identity(inputs), properties=property_map(inputs))
 
     async def update(self, request: sdk.UpdateRequest) -> sdk.UpdateResponse:
         """Change, or complete what is half made."""
         if not request.preview:
-            await self._make(_kind(request.type), plain_map(request.news))
+            await self._make(self._kind(request.type), plain_map(request.news))
         return sdk.UpdateResponse(properties=request.news)
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
         """What is there now; an empty id means that it is gone."""
-        what, known = _kind(request.type), plain_map(request.inputs) or plain_map(request.properties)
+        what, known = self._kind(request.type), plain_map(request.inputs) or plain_map(request.properties)
         known.pop(kind.DRIFTED, None)
         drift = await self._blocking(lambda: what.drift(self._work, known))
         if drift is None:
@@ -124,7 +131,7 @@ class Labctl(sdk.Provider):
 
     async def delete(self, request: sdk.DeleteRequest) -> None:
         """Remove; what is gone already is fine."""
-        what, known = _kind(request.type), plain_map(request.properties)
+        what, known = self._kind(request.type), plain_map(request.properties)
         await self._blocking(lambda: what.remove(self._work, known))
 
     async def cancel(self) -> None:
@@ -146,10 +153,3 @@ class Labctl(sdk.Provider):
         except errors.LabctlError as error:
             self._work.failed(error)
             raise
-
-
-def _kind(token: str) -> kind.Kind:
-    try:
-        return KINDS[token]
-    except KeyError:
-        raise errors.PermanentError(f"labctl has no resource of type {token!r}") from None

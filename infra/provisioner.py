@@ -55,11 +55,15 @@ class Provisioner:
 
     @functools.cached_property
     def _engine(self) -> engine_.Engine:
-        return choice.choose(self._engine_name, self._backend, self._passphrase_file, self._site)
+        return choice.choose(self._engine_name, self._backend, self._passphrase_file)
 
     def describe(self) -> str:
         """Which engine works here, in words."""
-        return choice.describe(self._engine_name)
+        return choice.describe(self._engine_name, self._backend)
+
+    def install_engine(self) -> str:
+        """Get the real engine from its vendor; says where it is. Raises Unreachable."""
+        return choice.install(self._backend)
 
     def access_findings(self) -> tuple[str, ...]:
         """What the token lacks, one line each."""

@@ -133,6 +133,7 @@ class Backend:
         self.checkpoint(stack).unlink(missing_ok=True)
         for path in self.checkpoint(stack).parent.glob(f"{stack}.json.*"):
             path.unlink(missing_ok=True)
+        (self.root / "project" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
         for folder in ("history", "backups"):
             shutil.rmtree(self._books / folder / PROJECT / stack, ignore_errors=True)
         shutil.rmtree(self._books / "locks" / "organization" / PROJECT / stack, ignore_errors=True)

@@ -32,7 +32,8 @@ class Embedded:
 
     name = "embedded"
 
-    def __init__(self, backend: state.Backend) -> None:
+    def __init__(self, backend: state.Backend, make: engine.MakeProvider = provider_.Labctl) -> None:
+        self._make = make
         self._backend = backend
 
     def up(self, program: program_.Program, work: Work) -> engine.Outcome:
@@ -40,7 +41,7 @@ class Embedded:
         outcome = engine.Outcome()
         with self._backend.lock(program.stack):
             books = records.Records(self._backend, program.stack)
-            step = steps.Steps(provider_.Labctl(work), books, outcome)
+            step = steps.Steps(self._make(work), books, outcome)
             monitor = monitor_.Monitor(program.stack, program_.PROJECT, books, step)
             contextvars.copy_context().run(_run, program, monitor, outcome)
             if outcome.well:
@@ -55,7 +56,7 @@ class Embedded:
         outcome = engine.Outcome()
         with self._backend.lock(stack):
             books = records.Records(self._backend, stack)
-            step = steps.Steps(provider_.Labctl(work), books, outcome)
+            step = steps.Steps(self._make(work), books, outcome)
             _delete(books.interrupted, step)
             _delete(books.olds(), step)
             books.save()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from infra.program import Program
+from infra.provider import Labctl
 from infra.work import Work
+
+MakeProvider = Callable[[Work], Labctl]
+"""A provider for one update (`pulumi.md`, trap 2)."""
 
 
 @dataclass
