@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, mod
 
 from labctl.model import blueprint_steps, blueprint_variables, scalars
 from labctl.model.block import Block
-from labctl.model.scalars import Duration, ImageName, Name, NotYet, PlaceName, Scope, Several, Size, Table, Text, Truth, Whole
+from labctl.model.scalars import Duration, ImageName, Maybe, Name, NotYet, PlaceName, Scope, Several, Size, Table, Text, Truth, Whole
 
 _DIGCOMP = r"1\.[1-3]|2\.[1-6]|3\.[1-4]|4\.[1-4]|5\.[1-4]"
 _UUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -48,23 +48,23 @@ class Skill(Block):
     """A skill that the lab teaches."""
 
     name: Text
-    esco: Annotated[str, AfterValidator(_esco), Text] | None = None
-    digcomp: Annotated[str, AfterValidator(_digcomp), Text] | None = None
+    esco: Maybe[Annotated[Text, AfterValidator(_esco)]] = None
+    digcomp: Maybe[Annotated[Text, AfterValidator(_digcomp)]] = None
 
 
 class About(Block):
     """What people read before they choose the lab. Never changes a machine."""
 
-    title: Annotated[Text, Field(min_length=3, max_length=80)]
+    title: Annotated[Text, scalars.sized(3, 80)]
     area: Annotated[Literal["cybersecurity", "programming", "ai", "data", "cloud", "network", "systems"], BeforeValidator(scalars.text_of)]
-    summary: Annotated[Text, Field(max_length=400)] | None = None
-    level: Annotated[Literal["beginner", "intermediate", "advanced"], BeforeValidator(scalars.text_of)] | None = None
-    language: Annotated[str, AfterValidator(_language), Text] = "en"
-    hours: Annotated[Whole, Field(ge=1, le=1000)] | None = None
+    summary: Maybe[Annotated[Text, scalars.sized(1, 400)]] = None
+    level: Maybe[Annotated[Literal["beginner", "intermediate", "advanced"], BeforeValidator(scalars.text_of)]] = None
+    language: Annotated[Text, AfterValidator(_language)] = "en"
+    hours: Maybe[Annotated[Whole, Field(ge=1, le=1000)]] = None
     skills: Table[Name, Skill] = Field(default={})
     prerequisites: Several[Text] = ()
     outcomes: Several[Text] = ()
-    licence: Text | None = None
+    licence: Maybe[Text] = None
     authors: Several[Text] = ()
     tags: Several[Text] = ()
 
@@ -75,14 +75,14 @@ class Image(Block):
     family: Annotated[Literal["linux"], scalars.only("linux", "windows", "other")] = "linux"
     kinds: Several[Annotated[Literal["vm", "container"], BeforeValidator(scalars.text_of)]] = ("vm", "container")
     manage: Annotated[Literal["ssh"], scalars.only("ssh", "winrm", "none")] = "ssh"
-    min_memory: Size | None = None
-    min_disk: Size | None = None
+    min_memory: Maybe[Size] = None
+    min_disk: Maybe[Size] = None
     desktop: NotYet = None
     nic: NotYet = None
     disk_bus: NotYet = None
     firmware: NotYet = None
     made_by: NotYet = None
-    note: Text | None = None
+    note: Maybe[Text] = None
 
 
 def _login(text: str) -> str:
@@ -111,16 +111,16 @@ def _access(value: Any, info: ValidationInfo) -> str:
 class Defaults(Block):
     """Keys that all machines share unless they say otherwise. One level, nothing else."""
 
-    image: ImageName | None = None
-    kind: Annotated[Literal["vm", "container"], BeforeValidator(scalars.text_of)] | None = None
-    cpus: Annotated[Whole, Field(ge=1, le=128)] | None = None
-    memory: Size | None = None
-    disk: Size | None = None
-    login: Annotated[str, AfterValidator(_login), Text] | None = None
-    sudo: Truth | None = None
-    password: Annotated[str, AfterValidator(_password), Text] | None = None
-    access: Several[Annotated[Literal["terminal"], BeforeValidator(_access)]] | None = None
-    load: Annotated[Literal["low", "medium", "high"], BeforeValidator(scalars.text_of)] | None = None
+    image: Maybe[ImageName] = None
+    kind: Maybe[Annotated[Literal["vm", "container"], BeforeValidator(scalars.text_of)]] = None
+    cpus: Maybe[Annotated[Whole, Field(ge=1, le=128)]] = None
+    memory: Maybe[Size] = None
+    disk: Maybe[Size] = None
+    login: Maybe[Annotated[Text, AfterValidator(_login)]] = None
+    sudo: Maybe[Truth] = None
+    password: Maybe[Annotated[Text, AfterValidator(_password)]] = None
+    access: Maybe[Several[Annotated[Literal["terminal"], BeforeValidator(_access)]]] = None
+    load: Maybe[Annotated[Literal["low", "medium", "high"], BeforeValidator(scalars.text_of)]] = None
 
 
 def _nic(text: str) -> str:
@@ -157,13 +157,13 @@ class Machine(Defaults):
 
     scope: Scope = "learner"
     count: Annotated[Whole, Field(ge=1, le=32)] = 1
-    memory_min: Size | None = None
+    memory_min: Maybe[Size] = None
     volumes: NotYet = None
-    nics: Table[Name, Annotated[str, AfterValidator(_nic), Text]] | None = None
-    routes: Table[Annotated[str, AfterValidator(_destination), Text], Text] = Field(default={})
+    nics: Maybe[Table[Name, Annotated[Text, AfterValidator(_nic)]]] = None
+    routes: Table[Annotated[Text, AfterValidator(_destination)], Text] = Field(default={})
     forwards: Truth = False
-    hostname: Annotated[str, AfterValidator(_hostname), Text] | None = None
-    aliases: Several[Annotated[str, AfterValidator(_alias), Text]] = ()
+    hostname: Maybe[Annotated[Text, AfterValidator(_hostname)]] = None
+    aliases: Several[Annotated[Text, AfterValidator(_alias)]] = ()
     hidden: Truth = False
     after: Several[Name] = ()
     groups: Several[PlaceName] = ()
@@ -221,12 +221,12 @@ def _domain(text: str) -> str:
 class Network(Block):
     """One of the lab's own networks. Every learner's has the same addresses."""
 
-    cidr: Annotated[str, AfterValidator(_cidr), Text] | None = None
+    cidr: Maybe[Annotated[Text, AfterValidator(_cidr)]] = None
     scope: Scope = "learner"
     egress: Annotated[Literal["none"], BeforeValidator(_egress)] = "none"
-    gateway: Annotated[str, AfterValidator(_gateway), Text] = "auto"
+    gateway: Annotated[Text, AfterValidator(_gateway)] = "auto"
     dns: Annotated[Literal["auto"], BeforeValidator(_dns)] = "auto"
-    domain: Annotated[str, AfterValidator(_domain), Text] | None = None
+    domain: Maybe[Annotated[Text, AfterValidator(_domain)]] = None
     dhcp: Annotated[Literal[False], BeforeValidator(_off)] = False
     isolate: Annotated[Literal[False], BeforeValidator(_off)] = False
 
@@ -235,7 +235,7 @@ class Times(Block):
     """How long things live."""
 
     idle: NotYet = None
-    lease: Duration | None = None
+    lease: Maybe[Duration] = None
     extend: NotYet = None
     fresh: NotYet = None
 

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from labctl.model import scalars
 from labctl.model.block import Block
-from labctl.model.scalars import AbsolutePath, Duration, Free, Mode, Name, Path, Regex, Several, Table, Text, Truth, Whole
+from labctl.model.scalars import AbsolutePath, Duration, Free, Maybe, Mode, Name, Path, Regex, Several, Table, Text, Truth, Whole
 
 STEP_KINDS = ("playbook", "role", "script", "packages", "write")
 STEP_ONLY = {"tags": ("playbook",), "skip_tags": ("playbook",), "content": ("write",), "owner": ("write",), "mode": ("write",)}
@@ -64,20 +64,20 @@ def _one_of(block: Block, what: str, kinds: tuple[str, ...]) -> str:
 class Step(Block):
     """One step of the configuration."""
 
-    playbook: Path | None = None
-    role: Annotated[str, AfterValidator(_role), Text] | None = None
-    script: Path | None = None
-    packages: Several[Annotated[str, AfterValidator(_package), Text]] | None = None
-    write: AbsolutePath | None = None
-    hosts: Several[Name] | None = None
+    playbook: Maybe[Path] = None
+    role: Maybe[Annotated[Text, AfterValidator(_role)]] = None
+    script: Maybe[Path] = None
+    packages: Maybe[Several[Annotated[Text, AfterValidator(_package)]]] = None
+    write: Maybe[AbsolutePath] = None
+    hosts: Maybe[Several[Name]] = None
     bake: Truth = True
     vars: Table[scalars.VarName, Free] = Field(default={})
     tags: Several[Text] = ()
     skip_tags: Several[Text] = ()
-    title: Text | None = None
+    title: Maybe[Text] = None
     timeout: Duration = 1800
-    content: Annotated[str, AfterValidator(_content), Text] | None = None
-    owner: Annotated[str, AfterValidator(_account), Text] = "root"
+    content: Maybe[Annotated[Text, AfterValidator(_content)]] = None
+    owner: Annotated[Text, AfterValidator(_account)] = "root"
     mode: Mode = "0600"
 
     @property
@@ -132,22 +132,22 @@ def _at_most_ten_minutes(seconds: int) -> int:
 class Check(Block):
     """One thing that must hold."""
 
-    run: Text | None = None
-    script: Path | None = None
-    http: Annotated[str, AfterValidator(_http), Text] | None = None
-    tcp: Annotated[str, AfterValidator(_tcp), Text] | None = None
-    file: AbsolutePath | None = None
-    machine: Name | None = None
+    run: Maybe[Text] = None
+    script: Maybe[Path] = None
+    http: Maybe[Annotated[Text, AfterValidator(_http)]] = None
+    tcp: Maybe[Annotated[Text, AfterValidator(_tcp)]] = None
+    file: Maybe[AbsolutePath] = None
+    machine: Maybe[Name] = None
     as_: Annotated[Literal["root", "learner"], BeforeValidator(scalars.text_of)] = Field(default="root", alias="as")
     exit: Annotated[Whole, Field(ge=0, le=255)] = 0
-    output: Regex | None = None
-    status: Annotated[Whole, Field(ge=100, le=599)] | None = None
-    body: Regex | None = None
-    contains: Regex | None = None
+    output: Maybe[Regex] = None
+    status: Maybe[Annotated[Whole, Field(ge=100, le=599)]] = None
+    body: Maybe[Regex] = None
+    contains: Maybe[Regex] = None
     absent: Truth = False
-    mode: Mode | None = None
-    owner: Annotated[str, AfterValidator(_account), Text] | None = None
-    message: Text | None = None
+    mode: Maybe[Mode] = None
+    owner: Maybe[Annotated[Text, AfterValidator(_account)]] = None
+    message: Maybe[Text] = None
     timeout: Annotated[Duration, AfterValidator(_at_most_ten_minutes)] = 10
 
     @property

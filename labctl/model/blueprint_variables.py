@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from labctl.model import scalars
 from labctl.model.block import Block
-from labctl.model.scalars import FreeScalar, Scope, Several, Text, Truth, Whole
+from labctl.model.scalars import FreeScalar, Maybe, Scope, Several, Text, Truth, Whole
 
 KINDS = ("random", "ask", "value")
 
@@ -57,24 +57,23 @@ def _prefix(text: str) -> str:
 class Variable(Block):
     """A value with a name: drawn for each learner, asked of the trainer, or constant."""
 
-    random: (
+    random: Maybe[
         Annotated[
             Literal["password", "hex", "flag", "port", "number", "choice", "uuid", "words", "username"], BeforeValidator(scalars.text_of)
         ]
-        | None
-    ) = None
-    ask: Annotated[Literal["text", "number", "choice", "secret"], BeforeValidator(scalars.text_of)] | None = None
+    ] = None
+    ask: Maybe[Annotated[Literal["text", "number", "choice", "secret"], BeforeValidator(scalars.text_of)]] = None
     value: FreeScalar = None
-    length: Annotated[Whole, Field(ge=1)] | None = None
-    min: Whole | None = None
-    max: Whole | None = None
-    choices: Several[FreeScalar] | None = None
-    prefix: Annotated[str, AfterValidator(_prefix), Text] | None = None
+    length: Maybe[Annotated[Whole, Field(ge=1)]] = None
+    min: Maybe[Whole] = None
+    max: Maybe[Whole] = None
+    choices: Maybe[Several[FreeScalar]] = None
+    prefix: Maybe[Annotated[Text, AfterValidator(_prefix)]] = None
     avoid: Several[Text] = ()
     scope: Scope = "learner"
-    label: Text | None = None
+    label: Maybe[Text] = None
     default: FreeScalar = None
-    pattern: scalars.Regex | None = None
+    pattern: Maybe[scalars.Regex] = None
     shown: Truth = False
 
     @property

@@ -107,7 +107,7 @@ def read(text: str, file: str) -> Tree:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        builder.complaints.append(_broken(tree, text, error))
+        builder.complaints.extend(_broken(tree, text, error))
     except RecursionError:
         builder.complaints.append(tree.complaint(Mark(1, 1), f"blocks are nested deeper than {DEEPEST} levels"))
     builder.complaints.extend(_tabs(tree, text, builder.block_lines))
@@ -134,7 +134,7 @@ def _tabs(tree: Tree, text: str, block_lines: set[int]) -> Iterator[errors.Compl
             yield tree.complaint(Mark(number, indent.index("\t") + 1), "a tab is used for indentation; use spaces")
 
 
-def _broken(tree: Tree, text: str, error: yaml.MarkedYAMLError) -> errors.Complaint:
+def _broken(tree: Tree, text: str, error: yaml.MarkedYAMLError) -> Iterator[errors.Complaint]:
     lines = text.split("\n")
     problem = error.problem_mark or error.context_mark
     mark = Mark(problem.line + 1, problem.column + 1) if problem else Mark(1, 1)
@@ -147,8 +147,9 @@ def _broken(tree: Tree, text: str, error: yaml.MarkedYAMLError) -> errors.Compla
             hint = " (a value that contains ': ' must be quoted)"
         if hint:
             break
-    reason = "a tab cannot begin a value; use spaces" if lines[number][mark.column - 1 : mark.column] == "\t" else error.problem
-    return tree.complaint(mark, f"this is not YAML: {reason}{hint}")
+    if lines[number][: mark.column].strip(" ") == "\t":
+        return  # the tab itself is complained about
+    yield tree.complaint(mark, f"this is not YAML: {error.problem}{hint}")
 
 
 @dataclass
@@ -220,8 +221,7 @@ class _Builder:
         elif top.pairs is not None and text in top.pairs:
             first = self.tree.keys[loc]
             self._say(mark, f"'{text}' is written twice (first on line {first.line}); only the last would count")
-        else:
-            self.tree.keys[loc] = mark
+        self.tree.keys.setdefault(loc, mark)
         top.key = text
 
     def _value(self, value: Any, mark: Mark) -> Loc:

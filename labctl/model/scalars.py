@@ -296,11 +296,11 @@ ImageName = Annotated[
     _string(IMAGE),
 ]
 Address = Annotated[str, AfterValidator(_address), BeforeValidator(text_of), WithJsonSchema({"type": "string", "format": "ipv4"})]
-Path = Annotated[str, AfterValidator(_path), Text]
+Path = Annotated[Text, AfterValidator(_path)]
 """A path in the blueprint's folder."""
-AbsolutePath = Annotated[str, AfterValidator(_absolute), Text]
-Mode = Annotated[str, AfterValidator(_mode), Text]
-Regex = Annotated[str, AfterValidator(_regex), Text]
+AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
+Mode = Annotated[Text, AfterValidator(_mode)]
+Regex = Annotated[Text, AfterValidator(_regex)]
 Free = Annotated[Any, BeforeValidator(free_of)]
 FreeScalar = Annotated[Any, BeforeValidator(_free_scalar), WithJsonSchema(_ANY_SCALAR)]
 
@@ -310,6 +310,29 @@ Several = Annotated[tuple[_T, ...], BeforeValidator(_listed)]
 """A list."""
 Table = Annotated[dict[_K, _T], BeforeValidator(_mapped)]
 """A block whose keys are names."""
+
+
+def _given(value: Any, info: ValidationInfo) -> Any:
+    if value is None:
+        raise wrong(f"'{info.field_name}' has no value", kind="key")
+    return value
+
+
+Maybe = Annotated[_T | None, BeforeValidator(_given)]
+"""A key that may be left out; a key that is written has a value."""
+
+
+def sized(least: int, most: int) -> AfterValidator:
+    """A text of so many characters."""
+
+    def check(text: str) -> str:
+        if len(text) < least:
+            raise wrong(f"'{text}' is too short; at least {least} characters")
+        if len(text) > most:
+            raise wrong(f"this is {len(text)} characters long; at most {most}")
+        return text
+
+    return AfterValidator(check)
 
 
 def only(supported: str, *later: str) -> BeforeValidator:

@@ -83,8 +83,6 @@ def _plain(finding: Any) -> str:
         "literal_error": lambda: f"'{value}' is not possible; one of {_choices(context['expected'])}",
         "greater_than_equal": lambda: f"{value} is too small; at least {context['ge']}",
         "less_than_equal": lambda: f"{value} is too large; at most {context['le']}",
-        "string_too_short": lambda: f"'{value}' is too short; at least {context['min_length']} characters",
-        "string_too_long": lambda: f"this is {len(value)} characters long; at most {context['max_length']}",
     }
     word = words.get(finding["type"])
     return word() if word else str(finding["msg"])
