@@ -99,7 +99,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         raise errors.BadInput("labctl's database must be a file: worker and API share it.")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     # Opening a file costs a fraction of a millisecond, and a connection kept by nobody is in no other thread or child.
-    engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+    driver = {"timeout": BUSY_SECONDS, "isolation_level": None}
+    engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args=driver, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -119,7 +120,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20, connect_args={"connect_timeout": 10})
+        driver = {"connect_timeout": 10}
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=20, connect_args=driver, hide_parameters=True)
     except ModuleNotFoundError as problem:
         raise errors.BadInput(f"the database needs the Python package {problem.name}.", hint=f"pip install {problem.name}") from None
 

@@ -1,0 +1,77 @@
+"""The store's contract is held on SQLite, and on PostgreSQL where its programs and psycopg are here (skipped visibly where not)."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from labctl.drivers.database import Database
+from tests import fakes
+
+
+def _program(name: str) -> str | None:
+    found = shutil.which(name)
+    if found:
+        return found
+    return next((str(path) for path in sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)), None)
+
+
+def _as_owner(argv: list[str]) -> list[str]:
+    # PostgreSQL refuses to be started by root.
+    return ["runuser", "-u", "postgres", "--", *argv] if getpass.getuser() == "root" else argv
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory):
+    """URL of a server of our own on a unix socket, or a skip that says what is missing."""
+    if importlib.util.find_spec("psycopg") is None:
+        pytest.skip("PostgreSQL: the Python package psycopg is not installed")
+    initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        pytest.skip("PostgreSQL: initdb and pg_ctl are not installed")
+    folder = tmp_path_factory.mktemp("pg")
+    for parent in [folder, *folder.parents][:3]:
+        parent.chmod(0o755)
+    if getpass.getuser() == "root":
+        shutil.chown(folder, "postgres")
+    data = folder / "data"
+    subprocess.run(_as_owner([initdb, "-D", str(data), "-A", "trust", "-U", "labctl"]), check=True, capture_output=True, cwd="/")
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    start = [pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"]
+    subprocess.run(_as_owner(start), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    yield f"postgresql+psycopg://labctl@/postgres?host={folder}"
+    subprocess.run(_as_owner([pg_ctl, "-D", str(data), "-m", "immediate", "stop"]), check=True, capture_output=True, cwd="/")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path):
+    """An empty database."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'labctl.sqlite3'}"
+    server = request.getfixturevalue("postgresql")
+    name = f"t{os.getpid()}_{secrets.token_hex(4)}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def clock():
+    return fakes.SetClock()
+
+
+@pytest.fixture
+def store(url, tmp_path, clock):
+    database = Database(url, tmp_path / "secrets" / "database.key", clock)
+    yield database
+    database.dispose()
