@@ -26,8 +26,10 @@ from tests.bench.house import House
 
 BLUEPRINTS = ("linux-first-steps", "web-attack-basics")
 PARTS = ("worker", "engine", "ansible", "node", "api")
-FILES = ("state", "ansible", "bundles", "sandbox/guests", "sandbox/layers")
-"""Folders of the home in which an environment leaves files while it lives."""
+FILES = ("state", "ansible", "bundles")
+"""Folders of the home in which an environment has files while it lives; searched to the bottom."""
+FOLDERS = ("sandbox/guests", "sandbox/layers", "bundles", "ansible")
+"""Folders in which it has folders; whole root filesystems below, so only the first level is listed."""
 
 
 def main() -> None:
@@ -134,22 +136,16 @@ def _untrue(house: House, slug: str) -> list[str]:
 def _traces(house: House) -> set[str]:
     """Everything on this machine and on the node that an environment may leave behind."""
     name = house.environment["LABCTL_INSTALLATION"]
-    found = {f"file {path}" for folder in FILES for path in (house.home / folder).rglob("*") if path.is_file() or not _inner(path, house)}
-    found |= {
-        f"mount {line.split()[4]}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(house.home) in line.split()[4]
-    }
+    found = {f"file {path}" for folder in FILES for path in (house.home / folder).rglob("*") if path.is_file()}
+    found |= {f"folder {path}" for folder in FOLDERS for path in (house.home / folder).glob("*")}
+    mounts = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
+    found |= {f"mount {path}" for path in mounts if str(house.home) in path}
     found |= {f"control groups of {guest}" for guest in cgroups.guests_of(name)}
     found |= {f"interface {link['ifname']}" for link in _links(network.Network(name).namespace)}
     found |= {f"row {row['id']} ({row['state']})" for row in house.api("/environments") if row["state"] != "gone"}
     found |= {f"{kind} {one}" for kind, ones in _node(house).items() for one in ones}
     services = {pid for part in ("node", "broker", "worker", "beat", "api") for pid in _pids_below(house, part)}
     return found | {f"process {process.pid} {process.info['cmdline']}" for process in _ours(house) if process.pid not in services}
-
-
-def _inner(path: Path, house: House) -> bool:
-    """Whether it is a folder that stays: the node's template disks, and empty folders of the state's own layout."""
-    del house
-    return path.is_dir() and not any(path.iterdir())
 
 
 def _pids_below(house: House, part: str) -> set[int]:
@@ -177,10 +173,7 @@ def _node(house: House) -> dict[str, list[str]]:
         check=True,
     )
     status = json.loads(done.stdout)
-    return {
-        kind: [json.dumps(one, sort_keys=True) if isinstance(one, dict) else str(one) for one in status.get(kind, [])]
-        for kind in ("guests", "vnets", "pools")
-    }
+    return {kind: [str(one) for one in status.get(kind, [])] for kind in ("guests", "vnets", "pools")}
 
 
 if __name__ == "__main__":
