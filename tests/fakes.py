@@ -5,6 +5,7 @@ Not for our own code: store, runner, desk and lifecycle are always the real ones
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
 import threading
@@ -81,13 +82,19 @@ class Cluster:
 
     def change(self, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
         with self._lock:
-            things = self.read()
-            change(things)
             if self._file is None:
+                change(self._memory)
                 return
-            draft = self._file.with_suffix(".draft")
-            draft.write_text(json.dumps(things))
-            draft.replace(self._file)
+            with self._file.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                self._change_file(self._file, change)
+
+    def _change_file(self, file: Path, change: Callable[[dict[str, dict[str, object]]], object]) -> None:
+        things = self.read()
+        change(things)
+        draft = file.with_suffix(".draft")
+        draft.write_text(json.dumps(things))
+        draft.replace(file)
 
     def crumbs(self) -> list[str]:
         """Everything that is there and should not be once all is removed."""
