@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -17,9 +18,27 @@ Roles: `trainer` and `it` see all classes, `learner` sees its own seat only, `it
 """
 
 
+class Api(FastAPI):
+    """FastAPI tells of every error model as plain JSON, and of its own validation errors; here all are problem documents."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        if self.openapi_schema is None:
+            told = super().openapi()
+            for methods in told["paths"].values():
+                for operation in methods.values():
+                    for status, answer in operation["responses"].items():
+                        if int(status) >= 400:
+                            answer["content"] = problems.CONTENT
+            for unused in ("HTTPValidationError", "ValidationError"):
+                told["components"]["schemas"].pop(unused, None)
+            self.openapi_schema = told
+        return self.openapi_schema
+
+
 def create(wired: wiring.Wiring) -> FastAPI:
     """The API on these collaborators."""
-    app = FastAPI(
+    app = Api(
         title="labctl",
         version=importlib.metadata.version("labctl"),
         description=_ABOUT,

@@ -95,6 +95,10 @@ class Boards:
         self._live: dict[str, _Live] = {}
         self._epoch = secrets.token_hex(4)
 
+    def watched(self) -> dict[str, int]:
+        """Class -> how many watch it."""
+        return {slug: live.viewers for slug, live in self._live.items()}
+
     async def watch(self, slug: str) -> AsyncIterator[Change]:
         """Changes until the class is over or the viewer leaves. Raises NotFound before the first one if there is no class."""
         live = self._live.get(slug)

@@ -6,7 +6,7 @@ import importlib.metadata
 
 from fastapi import APIRouter, Response
 
-from api import problems, shapes, who
+from api import problems, shapes, wellness, who
 from labctl import errors, ports
 
 router = APIRouter(prefix="/api/v1")
@@ -26,6 +26,13 @@ def me(asker: who.Anyone, house: who.House) -> shapes.Me:
         return shapes.Me(name=asker.name, role=asker.role)
     env = house.environments.environment(asker.environment)
     return shapes.Me(name=asker.name, role=asker.role, classroom=env.classroom, seat=env.seat)
+
+
+@router.get("/status", tags=["labctl"], summary="Whether what the API needs answers", responses=problems.answers(401, 403))
+def status(asker: who.Staff, house: who.House) -> shapes.State:
+    """Asks the store, the broker and the node now; what does not answer says so, and the answer is 200 all the same."""
+    del asker
+    return wellness.state(house, importlib.metadata.version("labctl"))
 
 
 @router.get("/tokens", tags=["tokens"], summary="Who has a token", responses=problems.answers(401, 403))

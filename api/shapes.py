@@ -30,6 +30,22 @@ class Health(Shape):
     version: str
 
 
+class Part(Shape):
+    """One thing the API needs, and what it said when asked."""
+
+    name: str
+    well: bool
+    text: str
+
+
+class State(Shape):
+    """How labctl is."""
+
+    version: str
+    well: bool = Field(description="Whether every part is well.")
+    parts: list[Part]
+
+
 class Me(Shape):
     """Whose token it is."""
 
