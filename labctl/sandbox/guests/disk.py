@@ -11,6 +11,7 @@ rollback copies nothing; a snapshot of a running guest copies its writable layer
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -106,7 +107,7 @@ class Disks:
 
     @contextmanager
     def new_layer(self, source: str | None = None) -> Iterator[str]:
-        """An empty layer, or a copy of `source`; collected unless a disk names it when the block ends."""
+        """An empty layer, or a copy of `source`, for the block to name in a disk; collected when the block fails."""
         name = f"layers/{secrets.token_hex(6)}"
         with self._lock:
             self._making.add(name)
@@ -118,10 +119,13 @@ class Disks:
             else:
                 self._copy(source, name)
             yield name
-        finally:
+        except BaseException:
             with self._lock:
                 self._making.discard(name)
             self.collect(name)
+            raise
+        with self._lock:
+            self._making.discard(name)
 
     def _copy(self, source: str, target: str) -> None:
         """With hard links, extended attributes (overlay's own among them) and whiteouts."""
@@ -142,7 +146,10 @@ class Disks:
         """Remove layers that no disk names (`only` these, or all)."""
         with self._lock:
             candidates = set(only) or {f"layers/{path.name}" for path in (self.home / "layers").iterdir()}
-            needed = set().union(*(self.read(guest).layers() for guest in self.guests())) if candidates else set()
+            needed: set[str] = set()
+            for guest in self.guests() if candidates else ():
+                with contextlib.suppress(RuntimeFailure):  # destroyed just now
+                    needed |= self.read(guest).layers()
             doomed = candidates - needed - self._making
         for name in doomed:
             shutil.rmtree(self.home / name, ignore_errors=True)
