@@ -81,6 +81,8 @@ class CeleryBell:
         if self._app is None or self._pid != os.getpid():
             # Connections are not carried over a fork.
             self._app, self._pid = application(self._url, sweep_seconds=self._sweep_seconds), os.getpid()
+            # One more try for a connection that idled away; a person waits for the answer.
+            self._app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
         try:
             self._app.send_task(TURN, args=[environment], expires=3 * self._sweep_seconds, retry=False)
         except (kombu_errors.OperationalError, OSError) as error:
