@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
 from api import problems, shapes, who
-from labctl.model import preview
+from labctl.model import preview, summary
 
 router = APIRouter(prefix="/api/v1/blueprints", tags=["blueprints"])
 
@@ -34,8 +34,9 @@ def plan_blueprint(
     house: who.House,
     name: Name,
     seats: Annotated[int, Query(ge=1, le=preview.MOST_SEATS, description="For how many learners.")] = 1,
-) -> dict[str, Any]:
+) -> summary.Summary:
     """From the planner of the real run; nothing is made. Drawn values are not shown."""
     del asker
     book = house.shelf.book(name)
-    return preview.shown(preview.preview(book.blueprint, house.site, seats, f"{book.name}@{book.digests.blueprint}"))
+    plans = preview.plans(book.blueprint, house.site, seats, f"{book.name}@{book.digests.blueprint}")
+    return summary.of(book.blueprint, plans[0], seats)

@@ -10,8 +10,7 @@ import typer
 from labctl import errors, wiring
 from labctl import settings as settings_
 from labctl.cli import screen
-from labctl.model import plan as plan_
-from labctl.model import preview as preview_
+from labctl.model import preview, summary
 
 app = typer.Typer(no_args_is_help=True, help="Courses as text files: list, check, plan.")
 
@@ -81,14 +80,16 @@ def plan(
     settings = settings_.Settings()
     wired = wiring.build(settings)
     book = wired.shelf.book(which)
-    site = wired.site if settings.site_file.exists() else preview_.offline_site(book.blueprint)
-    found = preview_.preview(book.blueprint, site, seats, f"{book.name}@{book.digests.blueprint}", pairs(answer or []))
+    site = wired.site if settings.site_file.exists() else preview.offline_site(book.blueprint)
+    plans = preview.plans(book.blueprint, site, seats, f"{book.name}@{book.digests.blueprint}", pairs(answer or []))
+    found = summary.of(book.blueprint, plans[0], seats)
     if json:
-        screen.data(preview_.shown(found))
+        screen.data(found.model_dump(mode="json"))
         return
-    screen.say(f"{book.name} for {seats} learner{'s' if seats > 1 else ''}: {found.guests} guests, {found.networks} lab networks.")
-    screen.say(f"Memory up to {screen.size(found.memory * 2**20)}; disks asked for: {found.disk} GiB (linked clones take what is written).")
-    _show(found.plans[0])
+    _show(found)
+    screen.say("")
+    first = plans[0]
+    screen.say(f"seat 1 would be pool {first.pool}, guests {', '.join(str(machine.vmid) for machine in first.machines)}.")
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:
@@ -102,22 +103,28 @@ def pairs(words: Sequence[str]) -> dict[str, str]:
     return answers
 
 
-def _show(first: plan_.Plan) -> None:
+def _show(found: summary.Summary) -> None:
+    whole = found.classroom
+    screen.say(f"{found.title} ({found.blueprint}) for {found.seats} learner{'' if found.seats == 1 else 's'}")
+    screen.say(
+        f"together: {whole.machines} guests, {whole.networks} lab networks, {screen.size(whole.memory_mib * 2**20)} of memory, "
+        f"{whole.busy_cpus} busy cores; disks asked for: {whole.disk_gib} GiB"
+    )
     screen.say("")
-    screen.say(f"Seat 1 (all seats have the same lab addresses; VMIDs, management addresses and VNets differ): pool {first.pool}")
-    rows = [[m.name, m.kind, m.image, str(m.vmid), f"{m.cpus} cpu, {m.memory} MiB", _nics(m), m.login] for m in first.machines]
-    screen.table(["machine", "kind", "image", "vmid", "size", "addresses", "login"], rows)
-    if first.networks:
+    rows = [
+        [m.name, m.kind, m.image, f"{m.cpus} cpu, {m.memory_mib} MiB", ", ".join(m.addresses), m.login if "terminal" in m.access else "-"]
+        for m in found.machines
+    ]
+    screen.table(["machine", "kind", "image", "size", "lab addresses", "login"], rows)
+    if found.networks:
         screen.say("")
-        screen.table(["network", "vnet", "tag", "range"], [[n.name, n.vnet, str(n.tag or ""), n.cidr] for n in first.networks])
+        screen.table(
+            ["network", "range", "gateway", "machines"], [[n.name, n.cidr, n.gateway or "-", ", ".join(n.machines)] for n in found.networks]
+        )
     screen.say("")
-    for number, step in enumerate(first.steps, start=1):
-        screen.say(f"step {number}: {step.kind} {step.what} on {', '.join(step.hosts)}: {step.title}")
-    for number, one in enumerate(first.checks, start=1):
-        screen.say(f"check {number}: {one.kind} {one.what} on {one.machine}")
-    if first.variables:
-        screen.say(f"variables drawn for each seat: {', '.join(one.name for one in first.variables)}")
-
-
-def _nics(machine: plan_.PlannedMachine) -> str:
-    return ", ".join(f"{nic.network or 'management'} {nic.address or 'no address'}" for nic in machine.nics)
+    for number, step in enumerate(found.steps, start=1):
+        screen.say(f"step {number}: {step.title} ({step.kind} on {', '.join(step.hosts)})")
+    for number, check in enumerate(found.checks, start=1):
+        screen.say(f"check {number}: {check}")
+    for variable in found.variables:
+        screen.say(f"variable {variable.name}: {variable.made}, one for each seat{'' if variable.shown else ', not shown to learners'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, for prog
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+if not out.is_terminal and "COLUMNS" not in os.environ:
+    # A pipe has no width: 80 columns would fold what a program reads by line.
+    out.width = 200
 
 SYMBOLS = {
     "waiting": ("·", "dim"),
@@ -55,8 +59,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         grid.add_column(head, overflow="fold")
     for row in rows:
         grid.add_row(*(escape(cell) for cell in row))
-    # A pipe has no width: 80 columns would fold what a program reads by line.
-    out.print(grid, width=None if out.is_terminal else 200, soft_wrap=False)
+    out.print(grid, soft_wrap=False)
 
 
 def complain(error: errors.LabctlError) -> None:

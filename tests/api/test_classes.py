@@ -136,8 +136,7 @@ def test_the_same_name_twice_is_a_conflict(house):
 
 def test_a_plan_shows_what_would_be_made_without_any_drawn_value(house):
     found = house.client("trainer").get("/api/v1/blueprints/hello/plan", params={"seats": 3}).json()
-    assert (found["seats"], found["guests"]) == (3, 3)
-    assert len({machine["vmid"] for plan in found["plans"] for machine in plan["machines"]}) == 3
+    assert (found["seats"], found["classroom"]["machines"], found["seat"]["machines"]) == (3, 3, 1)
     assert house.client("trainer").get("/api/v1/blueprints/hello/plan", params={"seats": 0}).status_code == 422
 
 
