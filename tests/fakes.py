@@ -20,6 +20,9 @@ from labctl.model.environment import Environment, Lease, Machine
 from labctl.model.plan import Nic, Plan, PlannedMachine, SeatRef
 from labctl.ports import Bundle, Removal
 
+VMIDS = 100_000
+"""Where this installation's VMIDs begin: the default of a site."""
+
 NOON = datetime(2030, 3, 4, 12, 0, tzinfo=UTC)
 
 
@@ -156,7 +159,7 @@ class FakeWire:
         self.cluster, self.script = cluster, script
 
     def open(self, machines: Sequence[Machine]) -> None:
-        self.cluster.change(lambda things: things["wires"].update({str(machines[0].vmid // 32): len(machines)}))
+        self.cluster.change(lambda things: things["wires"].update({str((machines[0].vmid - VMIDS) // 32): len(machines)}))
         self.script.meet("open", "")
 
     def close(self, plot: int) -> None:
@@ -254,7 +257,7 @@ def _machine(plot: int, index: int, name: str) -> PlannedMachine:
     nic = Nic(index=0, network=None, vnet="labmgmt", mac=f"bc:24:11:00:{plot:02x}:{index:02x}", address=f"100.64.{plot}.{index}/16")
     return PlannedMachine(
         name=name,
-        vmid=plot * 32 + index,
+        vmid=VMIDS + plot * 32 + index,
         node="sandbox",
         template=9001,
         kind="container",

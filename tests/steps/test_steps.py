@@ -1,0 +1,109 @@
+"""Each step calls its ports in the order that makes it repeatable, and decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from labctl import errors
+from labctl.model.environment import Environment, Facts, Lease, Machine, Step, Wanted, Wishes
+from labctl.steps import build, configure, kit, prove, remove, reset, table
+from tests import fakes
+
+MACHINE = Machine("box", 33, "sandbox", "container", "100.64.1.1", "bc:24:11:00:01:01", "ssh-ed25519 box")
+
+
+class OnePlan:
+    """A store that knows one plan."""
+
+    def plan(self, environment):
+        return fakes.plan(environment, 1)
+
+
+@pytest.fixture
+def script():
+    return fakes.Script()
+
+
+@pytest.fixture
+def tools(script):
+    cluster = fakes.Cluster()
+    return kit.Kit(
+        environments=OnePlan(),
+        provisioner=fakes.FakeProvisioner(cluster, script),
+        wire=fakes.FakeWire(cluster, script),
+        configurator=fakes.FakeConfigurator(cluster, script),
+        prober=fakes.FakeProber(cluster, script),
+        shelf=fakes.FakeShelf(),
+        traces=fakes.NoTraces(),
+    )
+
+
+@pytest.fixture
+def env():
+    lease = Lease(fakes.NOON, fakes.NOON.replace(hour=20))
+    return Environment("e1", "monday", 1, 1, Wishes(Wanted.READY, lease), Facts(machines=(MACHINE,)))
+
+
+def verbs(script):
+    return [verb for verb, _ in script.calls]
+
+
+def test_build_makes_then_lays_the_wire(tools, env, script):
+    (machine,) = build.run(tools, replace(env, facts=Facts()), print)
+    assert verbs(script) == ["build", "open"]
+    assert machine.host_key == ""
+
+
+def test_configure_keeps_the_ready_state_only_after_everything_else_went_well(tools, env, script):
+    (machine,) = configure.run(tools, env, print)
+    assert verbs(script) == ["open", "enrol", "configure", "mark_ready"]
+    assert machine.host_key
+    script.calls.clear()
+    script.failures["configure"] = [errors.PlayFailed("box: task 1: no.")]
+    with pytest.raises(errors.PlayFailed):
+        configure.run(tools, env, print)
+    assert "mark_ready" not in verbs(script)
+
+
+def test_prove_returns_the_machines_unchanged(tools, env, script):
+    configure.run(tools, env, print)
+    build.run(tools, env, print)
+    script.calls.clear()
+    assert prove.run(tools, env, print) == (MACHINE,)
+    assert verbs(script) == ["open", "prove"]
+
+
+def test_reset_rolls_back_and_nothing_more(tools, env, script):
+    configure.run(tools, env, print)
+    script.calls.clear()
+    assert reset.run(tools, env, print) == (MACHINE,)
+    assert verbs(script) == ["reset"]
+
+
+def test_reset_without_a_kept_state_says_so(tools, env):
+    with pytest.raises(errors.PermanentError, match="no snapshot"):
+        reset.run(tools, env, print)
+
+
+def test_remove_needs_no_plan_and_no_machines(tools, env, script):
+    class NoPlan:
+        def plan(self, environment):
+            raise AssertionError("a removal asked for the plan")
+
+    lines = []
+    build.run(tools, env, print)
+    script.calls.clear()
+    bare = replace(tools, environments=NoPlan())
+    assert remove.run(bare, replace(env, facts=Facts()), lines.append) == ()
+    assert verbs(script) == ["remove", "close"]
+    assert lines[-1] == "1 removed, and a search found nothing left"
+    assert tools.traces.cleared == ["e1"]
+    remove.run(bare, env, lines.append)
+    assert lines[-1] == "a search found nothing to remove"
+
+
+def test_every_step_has_a_file_but_those_not_offered_yet():
+    assert set(Step) - set(table.STEPS) == {Step.SUSPEND, Step.RESUME}
+    assert {run.__module__.rpartition(".")[2] for run in table.STEPS.values()} == {step.value for step in table.STEPS}
