@@ -85,6 +85,8 @@ def mask(text: str, plan: Plan) -> str:
     """Text without the values of variables that learners may not see, and without passwords."""
     hidden = [str(variable.value) for variable in plan.variables if not variable.shown]
     hidden += [machine.password for machine in plan.machines if machine.password]
+    # In patterns a value stands escaped.
+    hidden += [re.escape(value) for value in hidden]
     for value in sorted((value for value in hidden if len(value) >= 4), key=len, reverse=True):
         text = text.replace(value, "***")
     return text
@@ -147,7 +149,7 @@ def _command(check: PlannedCheck, place: Place, timeout: float) -> Verdict:
     if outcome.exit != check.exit:
         return Verdict(passed=False, reason=f"exit {outcome.exit}, expected {check.exit}; it printed: {tail(outcome) or 'nothing'}")
     if check.output is not None and not re.search(check.output, outcome.stdout, re.MULTILINE):
-        return Verdict(passed=False, reason=f"its output does not match {check.output!r}; it printed: {tail(outcome) or 'nothing'}")
+        return Verdict(passed=False, reason=f"its output does not match '{check.output}'; it printed: {tail(outcome) or 'nothing'}")
     return Verdict(passed=True)
 
 
@@ -199,7 +201,7 @@ def _http(check: PlannedCheck, connection: ssh_connection.Connection, timeout: f
     if answer.status != check.status if check.status is not None else answer.status >= 400:
         return Verdict(passed=False, reason=f"status {answer.status}, expected {check.status or 'below 400'}")
     if check.body is not None and not re.search(check.body, body, re.MULTILINE):
-        return Verdict(passed=False, reason=f"the page does not match {check.body!r}")
+        return Verdict(passed=False, reason=f"the page does not match '{check.body}'")
     return Verdict(passed=True)
 
 
@@ -232,5 +234,5 @@ def _file(check: PlannedCheck, connection: ssh_connection.Connection, timeout: f
     if check.owner is not None and owner != check.owner:
         return Verdict(passed=False, reason=f"{check.what} belongs to {owner}, expected {check.owner}")
     if check.contains is not None and not re.search(check.contains, content, re.MULTILINE):
-        return Verdict(passed=False, reason=f"{check.what} does not contain {check.contains!r}")
+        return Verdict(passed=False, reason=f"{check.what} does not contain '{check.contains}'")
     return Verdict(passed=True)

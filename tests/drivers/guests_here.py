@@ -107,18 +107,13 @@ class GuestsHere:
         self.wire.open(machines)
         for one in plan_.machines:
             self.runtime.clone(9001, one.vmid, linked=True)
-            self.runtime.start(
-                GuestSpec(
-                    vmid=one.vmid,
-                    cores=one.cpus,
-                    memory=one.memory,
-                    nics=tuple(
-                        NicSpec(nic.index, nic.mac, nic.vnet, nic.address, nic.gateway, isolated=nic.index == 0) for nic in one.nics
-                    ),
-                    identity=Identity(instance=str(one.vmid), hostname=f"{plan_.environment}-{one.name}"),
-                )
-            )
+            self.start(plan_, one)
         return machines
+
+    def start(self, plan_: Plan, one: PlannedMachine) -> None:
+        nics = tuple(NicSpec(nic.index, nic.mac, nic.vnet, nic.address, nic.gateway, isolated=nic.index == 0) for nic in one.nics)
+        identity = Identity(instance=str(one.vmid), hostname=f"{plan_.environment}-{one.name}")
+        self.runtime.start(GuestSpec(vmid=one.vmid, cores=one.cpus, memory=one.memory, nics=nics, identity=identity))
 
     def close(self) -> None:
         self.wire.remove()
