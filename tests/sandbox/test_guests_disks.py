@@ -32,7 +32,7 @@ def vmid(house):
 
 
 def layers(house):
-    return {f"layers/{name}" for name in os.listdir(house.home / "layers")}
+    return {f"layers/{path.name}" for path in (house.home / "layers").iterdir()}
 
 
 def referenced(house):
@@ -42,7 +42,9 @@ def referenced(house):
 
 def test_rollback_of_a_running_guests_snapshot_brings_back_exactly_what_was_there(house, vmid):
     house.up(vmid)
-    house.say(vmid, "echo first > kept; echo gone > removed; sudo useradd -m bob; sudo rm /etc/nanorc; sudo mkdir /srv/a; sudo touch /srv/a/x")
+    house.say(
+        vmid, "echo first > kept; echo gone > removed; sudo useradd -m bob; sudo rm /etc/nanorc; sudo mkdir /srv/a; sudo touch /srv/a/x"
+    )
     house.runtime.snapshot(vmid, "ready")
     house.say(vmid, "echo second > kept; rm removed; touch new; sudo userdel -r bob; sudo rm -r /srv/a; sudo touch /etc/nanorc; sync")
     house.runtime.rollback(vmid, "ready")
@@ -50,7 +52,7 @@ def test_rollback_of_a_running_guests_snapshot_brings_back_exactly_what_was_ther
     key = house.say
     house.start(vmid)
     assert key(vmid, "cat kept removed; ls; id -un bob; ls /srv/a /home; ls /etc/nanorc 2>&1 | grep -c 'No such'").split() == (
-        "first gone kept removed bob /home: ada bob /srv/a: x 1".split()
+        ["first", "gone", "kept", "removed", "bob", "/home:", "ada", "bob", "/srv/a:", "x", "1"]
     )
     assert house.say(vmid, "systemctl is-system-running --wait") == "running"
 

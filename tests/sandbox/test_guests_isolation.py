@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -22,6 +23,27 @@ def house():
         yield made
 
 
+PROBE = """
+import ctypes, errno, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+now = ctypes.create_string_buffer(__import__('struct').pack('ll', 1, 0))
+calls = {  # name: (number on x86-64, arguments)
+    'clock_settime': (227, (0, now)), 'settimeofday': (164, (now, None)),
+    'adjtimex': (159, (ctypes.create_string_buffer(b'\\x01' + bytes(207)),)),
+    'init_module': (175, (b'x', 1, b'')), 'delete_module': (176, (b'veth', 0)),
+    'syslog': (103, (2, now, 8)), 'kexec_load': (246, (0, 0, 0, 0)),
+    'open_by_handle_at': (304, (-100, now, 0)), 'iopl': (172, (3,)), 'swapoff': (168, (b'/x',)),
+    'mknod': (133, (b'/tmp/m', 0o60600, 0x700)), 'mknod_char': (133, (b'/tmp/c', 0o20600, 0x101)),
+    'acct': (163, (b'/tmp/a',)), 'sethostname': (170, (b'own', 3)), 'getppid': (110, ()),
+}
+for name, (number, arguments) in calls.items():
+    ctypes.set_errno(0)
+    got = libc.syscall(number, *arguments)
+    print(name, errno.errorcode.get(ctypes.get_errno(), 'ok') if got == -1 else 'ok')
+"""
+OWN = {"sethostname", "getppid"}
+
+
 def refused(house, command, vmid=101):
     done = house.ssh(vmid, f"sudo sh -c {command!r}", check=False)
     assert done.returncode not in {0, 255}, f"{command}: {done.stdout}"
@@ -29,19 +51,26 @@ def refused(house, command, vmid=101):
 
 
 def test_the_path_on_which_refusals_are_tried_is_root_and_lets_root_do_what_is_its_own(house):
-    assert house.say(101, "sudo sh -c 'id -u; sysctl -qw net.ipv4.ip_forward=1; sysctl -n net.ipv4.ip_forward; hostname changed; hostname'") == (
-        "0\n1\nchanged"
-    )
+    assert house.say(
+        101, "sudo sh -c 'id -u; sysctl -qw net.ipv4.ip_forward=1; sysctl -n net.ipv4.ip_forward; hostname changed; hostname'"
+    ) == ("0\n1\nchanged")
     assert Path("/proc/sys/net/ipv4/ip_forward").exists()
     assert run("hostname").stdout.strip() != "changed"
+
+
+def test_calls_that_would_change_the_host_are_refused_and_the_guests_own_are_not(house):
+    before, steady = time.time(), time.monotonic()
+    done = house.ssh(101, f"sudo python3 -c {shlex.quote(PROBE)}")
+    answers = dict(line.split() for line in done.stdout.splitlines())
+    assert {name for name, word in answers.items() if word == "ok"} == OWN, answers
+    assert {word for name, word in answers.items() if name not in OWN} <= {"EPERM", "ENOSYS"}, answers  # some kernels have no kexec
+    assert abs((time.time() - before) - (time.monotonic() - steady)) < 1
 
 
 def test_the_hosts_clock_stays(house):
     before, steady = time.time(), time.monotonic()
     assert "not permitted" in refused(house, "date -s 2001-01-01")
-    assert refused(house, "python3 -c 'import time; time.clock_settime(time.CLOCK_REALTIME, 1)'")
-    assert refused(house, "timedatectl set-time 2001-01-01")
-    assert refused(house, "hwclock --systohc || false")
+    refused(house, "timedatectl set-time 2001-01-01")
     assert abs((time.time() - before) - (time.monotonic() - steady)) < 1
 
 
@@ -56,26 +85,22 @@ def test_settings_of_the_kernel_stay(house, name):
     assert file.read_text() == before
 
 
-def test_devices_cannot_be_made_or_opened(house):
-    held = os.stat("/").st_dev
-    refused(house, f"mknod /tmp/disk b {os.major(held)} {os.minor(held)}")
-    refused(house, "mknod /tmp/mem c 1 1")
-    refused(house, "mknod /tmp/loop b 7 0")
-    refused(house, "truncate -s 1M /tmp/image && losetup --find /tmp/image")
-    refused(house, "cat /dev/kmsg")
-    refused(house, "cat /dev/mem")
-    scratch = house.folder / "control"
-    run("mknod", str(scratch), "c", "1", "3")  # the host's own root may
-    assert scratch.is_char_device()
+def test_devices_of_the_host_cannot_be_made_mounted_or_opened(house):
+    held = Path("/").stat().st_dev
+    assert "not permitted" in refused(house, f"mknod /tmp/disk b {os.major(held)} {os.minor(held)}")
+    assert "not permitted" in refused(house, "mknod /tmp/mem c 1 1")
+    assert "loop" in refused(house, "truncate -s 1M /tmp/image && losetup --find /tmp/image")
+    assert house.ssh(101, "ls /dev/kmsg /dev/mem /dev/kvm /dev/vda /dev/loop0 /dev/loop-control 2>/dev/null", check=False).stdout == ""
+    assert house.say(101, "sudo sh -c 'mount -t tmpfs none /mnt && touch /mnt/own && ls /mnt; umount /mnt'") == "own"
+    control = house.folder / "control"
+    run("mknod", str(control), "c", "1", "3")  # the host's own root may
+    assert control.is_char_device()
 
 
-def test_kernel_log_modules_and_sysrq_are_closed(house):
+def test_kernel_log_and_sysrq_are_closed(house):
     assert "not permitted" in refused(house, "dmesg")
-    refused(house, "modprobe dummy || insmod /tmp/nothing.ko")
-    refused(house, "python3 -c 'import ctypes, sys; sys.exit(ctypes.CDLL(None).syscall(175, b\"\", 0, b\"\") != 0)'")
     refused(house, "echo h > /proc/sysrq-trigger")
     refused(house, "echo 1 > /sys/module/kernel/parameters/panic")
-    refused(house, "kexec -l /boot/none || false")
 
 
 def test_a_guest_sees_neither_the_hosts_processes_nor_its_files_nor_other_guests(house):
@@ -89,7 +114,7 @@ def test_a_guest_sees_neither_the_hosts_processes_nor_its_files_nor_other_guests
 
 def test_a_guests_root_is_nobody_on_the_host(house):
     pid = house.runtime._container(101).init()
-    assert os.stat(f"/proc/{pid}").st_uid >= 100000
+    assert Path(f"/proc/{pid}").stat().st_uid >= 100000
     dropped = {25, 16, 17, 34, 32, 33}  # sys_time sys_module sys_rawio syslog mac_override mac_admin
     bounding = int(next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("CapBnd")).split()[1], 16)
     assert not any(bounding >> one & 1 for one in dropped)
@@ -106,11 +131,9 @@ def test_other_users_of_the_host_cannot_look_into_guests_disks(house):
 def test_guests_reach_the_cable_but_not_each_other_on_the_management_network(house):
     assert house.banner(101)
     assert house.banner(102)
-    assert house.say(101, f"nc -zw2 {house.prefix}.1 1 2>&1; echo").endswith("") or True
     assert house.say(101, f"ping -c1 -W2 {house.prefix}.1 >/dev/null && echo reached") == "reached"
     assert house.ssh(101, f"nc -zw2 {house.address(102)} 22", check=False).returncode == 1
     assert house.ssh(101, f"ping -c1 -W2 {house.address(102)}", check=False).returncode == 1
-    assert house.ssh(101, "ping -c1 -W2 ff02::1%eth0 | grep -c 'bytes from' | grep -v '^[01]$'", check=False).returncode == 1
 
 
 def test_without_isolation_they_would_reach_each_other(house):
@@ -119,7 +142,9 @@ def test_without_isolation_they_would_reach_each_other(house):
         house.runtime.stop(vmid)
         house.start(vmid, isolated=False)
     try:
-        assert "open" in house.ssh(101, f"nc -zvw5 {house.address(102)} 22 2>&1 | grep -o -E 'open|succeeded' | sed s/succeeded/open/").stdout
+        assert (
+            "open" in house.ssh(101, f"nc -zvw5 {house.address(102)} 22 2>&1 | grep -o -E 'open|succeeded' | sed s/succeeded/open/").stdout
+        )
     finally:
         for vmid in (101, 102):
             house.runtime.stop(vmid)

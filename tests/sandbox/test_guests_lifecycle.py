@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -188,7 +187,7 @@ def test_destroy_leaves_nothing_of_a_guest_and_may_be_repeated(house, vmid):
     house.runtime.snapshot(vmid, "one")
     guest = f"{house.name}-{vmid}"
     assert any(guest in thing for thing in inventory.found(house.home, house.name))
-    layers = set(os.listdir(house.home / "layers"))
+    layers = set((house.home / "layers").iterdir())
     with pytest.raises(RuntimeFailure, match="is running"):
         house.runtime.destroy(vmid)
     house.runtime.stop(vmid)
@@ -196,7 +195,7 @@ def test_destroy_leaves_nothing_of_a_guest_and_may_be_repeated(house, vmid):
     house.runtime.destroy(vmid)
     assert not any(guest in thing for thing in inventory.found(house.home, house.name))
     assert house.runtime.network.ports(vmid) == []
-    assert len(set(os.listdir(house.home / "layers"))) < len(layers)
+    assert len(set((house.home / "layers").iterdir())) < len(layers)
     assert vmid not in house.runtime.bases()
 
 

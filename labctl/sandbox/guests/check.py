@@ -217,7 +217,8 @@ def _memory() -> Finding:
 
 def _kvm() -> Finding:
     """No reason against guests: where KVM is not used, containers stand in. /dev/kvm alone proves nothing (`guests.md` 4: there it
-    opened and no guest booted)."""
+    opened and no guest booted).
+    """
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split()
     ok = Path("/dev/kvm").exists() and bool({"vmx", "svm"} & set(flags))
     detail = "the processor could run VMs, but this node has no QEMU guests yet" if ok else "not usable"

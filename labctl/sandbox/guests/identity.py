@@ -36,8 +36,6 @@ class Tree:
 
     def _open_folder(self, parts: tuple[str, ...], *, make: bool = False, mode: int = 0o755, owner: int = 0) -> int:
         """A descriptor of the folder; raises RuntimeFailure when a part of it is a link or not a folder."""
-        if {"", ".", ".."}.intersection(parts):
-            raise RuntimeFailure(f"/{'/'.join(parts)} in the guest is not a plain path")
         here = os.open(self.root, os.O_DIRECTORY | os.O_RDONLY)
         for part in parts:
             try:
@@ -51,17 +49,18 @@ class Tree:
             here = below
         return here
 
-    def _make_folder(self, parent: int, name: str, mode: int, owner: int) -> None:
+    def _make_folder(self, parent: int, name: str, mode: int, owner: int) -> bool:
         try:
             os.mkdir(name, mode, dir_fd=parent)
         except FileExistsError:
-            return
+            return False
         os.chown(name, self.ids.first + owner, self.ids.first + owner, dir_fd=parent, follow_symlinks=False)
+        return True
 
     def read(self, path: str) -> str:
         """The text of a plain file; empty when it is missing, not plain, or too large."""
-        *parts, name = path.split("/")
-        folder = self._open_folder(tuple(parts))
+        parts, name = _parts(path)
+        folder = self._open_folder(parts)
         try:
             file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         except OSError:
@@ -75,8 +74,8 @@ class Tree:
 
     def write(self, path: str, content: str, *, mode: int = 0o644, owner: int = 0, group: int | None = None) -> None:
         """Replace the file, whatever is there (a folder excepted)."""
-        *parts, name = path.split("/")
-        folder = self._open_folder(tuple(parts), make=True)
+        parts, name = _parts(path)
+        folder = self._open_folder(parts, make=True)
         scratch = f".{name}.{secrets.token_hex(4)}"
         try:
             file = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=folder)
@@ -90,15 +89,24 @@ class Tree:
         finally:
             os.close(folder)
 
-    def folder(self, path: str, *, mode: int, owner: int) -> None:
-        """Make a folder of `owner`'s (the ones above must be there). Repeatable."""
-        *above, name = path.split("/")
-        parent = self._open_folder(tuple(above))
+    def folder(self, path: str, *, mode: int, owner: int) -> bool:
+        """Make a folder of `owner`'s (the ones above must be there); False when it is there already."""
+        above, name = _parts(path)
+        parent = self._open_folder(above)
         try:
-            self._make_folder(parent, name, mode, owner)
+            made = self._make_folder(parent, name, mode, owner)
         finally:
             os.close(parent)
         os.close(self._open_folder((*above, name)))
+        return made
+
+
+def _parts(path: str) -> tuple[tuple[str, ...], str]:
+    """Folders and name. `..` and the like may come from a guest's passwd."""
+    *folders, name = path.split("/")
+    if {"", ".", ".."}.intersection((*folders, name)):
+        raise RuntimeFailure(f"/{path} in the guest is not a plain path")
+    return tuple(folders), name
 
 
 def refresh(tree: Tree) -> None:
@@ -134,13 +142,13 @@ def seat_user(tree: Tree, name: str, password: str | None, keys: tuple[str, ...]
         taken = {
             int(line.split(":")[2])
             for line in [*passwd, *_lines(tree.read("etc/group"))]
-            if line.count(":") >= 3 and line.split(":")[2].isdigit()
+            if line.count(":") >= 3 and line.split(":")[2].isdecimal()
         }
         uid = next(number for number in range(1000, 60000) if number not in taken)
         entry = [name, "x", str(uid), str(uid), "", f"/home/{name}", "/bin/bash"]
         _append(tree, "etc/passwd", ":".join(entry))
         _append(tree, "etc/group", f"{name}:x:{uid}:")
-    if len(entry) != 7 or not entry[2].isdigit() or int(entry[2]) >= tree.ids.count:
+    if len(entry) != 7 or not entry[2].isdecimal() or int(entry[2]) >= tree.ids.count:
         raise RuntimeFailure(f"the guest's passwd has a broken entry for {name}")
     uid, home = int(entry[2]), entry[5].strip("/")
     _set_password(tree, name, password)
@@ -148,7 +156,9 @@ def seat_user(tree: Tree, name: str, password: str | None, keys: tuple[str, ...]
         groups = [_with_member(line, name) if line.startswith("sudo:") else line for line in _lines(tree.read("etc/group"))]
         tree.write("etc/group", "".join(f"{line}\n" for line in groups))
         tree.write("etc/sudoers.d/90-cloud-init-users", f"{name} ALL=(ALL) NOPASSWD:ALL\n", mode=0o440)
-        tree.folder(home, mode=0o755, owner=uid)
+        if tree.folder(home, mode=0o755, owner=uid):
+            for skeleton in (".bashrc", ".profile", ".bash_logout"):
+                tree.write(f"{home}/{skeleton}", tree.read(f"etc/skel/{skeleton}"), owner=uid)
     tree.folder(f"{home}/.ssh", mode=0o700, owner=uid)
     tree.write(f"{home}/.ssh/authorized_keys", "".join(f"{key.strip()}\n" for key in keys), mode=0o600, owner=uid)
 

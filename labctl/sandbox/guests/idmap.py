@@ -25,9 +25,9 @@ class IdMap:
         return ["lxc-usernsexec", "-m", f"b:0:{self.first}:{self.count}", "--"]
 
 
-def granted() -> IdMap | None:
+def granted(files: tuple[Path, Path] = FILES) -> IdMap | None:
     """The range that /etc/subuid *and* /etc/subgid give to root. newuidmap refuses any other."""
-    found = [_ranges(file) for file in FILES]
+    found = [_ranges(file) for file in files]
     both = [start for start in found[0] if start in found[1]]
     return IdMap(both[0]) if both else None
 
@@ -41,13 +41,13 @@ def _ranges(file: Path) -> list[int]:
     return starts
 
 
-def grant() -> IdMap:
+def grant(files: tuple[Path, Path] = FILES) -> IdMap:
     """Root's range, entered first when there is none. Only root can do that."""
-    if (there := granted()) is not None:
+    if (there := granted(files)) is not None:
         return there
-    taken = [_end(line) for file in FILES if file.exists() for line in file.read_text(encoding="ascii").splitlines()]
+    taken = [_end(line) for file in files if file.exists() for line in file.read_text(encoding="ascii").splitlines()]
     first = max([DEFAULT_FIRST, *taken])
-    for file in FILES:
+    for file in files:
         with file.open("a", encoding="ascii") as lines:
             lines.write(f"root:{first}:{COUNT}\n")
     return IdMap(first)

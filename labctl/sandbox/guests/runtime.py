@@ -19,7 +19,8 @@ class RuntimeFailure(Exception):
 class NicSpec:
     """One card. `bridge` is a VNet or bridge in the node's namespace; None leaves it unplugged. `address` carries its
     prefix ("100.64.0.34/16"). `isolated`: the port may not talk to other isolated ports, does not learn, and has a
-    static forwarding entry (`access.md` 1.2)."""
+    static forwarding entry (`access.md` 1.2).
+    """
 
     index: int
     mac: str
@@ -32,7 +33,8 @@ class NicSpec:
 @dataclass(frozen=True)
 class Identity:
     """What cloud-init (VM) or Proxmox itself (container) writes into a guest. `password` is a crypt(3) hash. A container gets
-    hostname, nameserver and searchdomain only. Written again when `instance` changes."""
+    hostname, nameserver and searchdomain only. Written again when `instance` changes.
+    """
 
     instance: str
     hostname: str
@@ -76,7 +78,8 @@ class Runtime(Protocol):
 
     def clone(self, source: int, vmid: int, *, linked: bool) -> None:
         """A disk for `vmid` from the stopped or template `source`. A linked clone keeps the source's disk as its base; new
-        machine-id and SSH host keys in each clone."""
+        machine-id and SSH host keys in each clone.
+        """
 
     def freeze_template(self, vmid: int) -> None:
         """Turn a stopped guest's disk into a base for linked clones."""
