@@ -127,10 +127,12 @@ class Borrowing:
         place = f"roles/{name}/"
         if not any(path.startswith(place) for path in self._files):
             for root in self._playbooks:
-                if (root / place).is_dir():
-                    files, found = listing(root / place)
-                    self._found += found
-                    self._files.update({f"{place}{path}": file for path, file in files.items()})
+                if not (root / place).is_dir():
+                    continue
+                files, found = listing(root / place)
+                self._found += found
+                self._files.update({f"{place}{path}": file for path, file in files.items()})
+                if files:
                     break
             else:
                 return False

@@ -106,10 +106,10 @@ def read(text: str, file: str) -> Tree:
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
+            if len(builder.open) > DEEPEST:  # libyaml's time grows with the square of the depth: go no further
+                break
     except yaml.MarkedYAMLError as error:
         builder.complaints.extend(_broken(tree, text, error))
-    except RecursionError:
-        builder.complaints.append(tree.complaint(Mark(1, 1), f"blocks are nested deeper than {DEEPEST} levels"))
     builder.complaints.extend(_tabs(tree, text, builder.block_lines))
     if builder.complaints:
         raise refusal(file, builder.complaints)

@@ -26,7 +26,9 @@ _UNBUILT = ("tasks", "collect", "apps", "firewall", "teams")
 """Blocks that are refused as a whole, at their key: nothing is said about what is in them."""
 
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.,:/@%+={}-]+")
-_SAFE_PATTERN = re.compile(r"(\\[dw.+-]|[A-Za-z0-9_{}\[\](),?*+|:/@%=-])+")
+_IN_CLASS = r"([a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|\\[dw.+-]|[A-Za-z0-9_.:/@%=+])+-?"
+_SAFE_PATTERN = re.compile(rf"(\[{_IN_CLASS}\]|\\[dw.+-]|\{{[0-9]+(,[0-9]*)?\}}|[A-Za-z0-9_:/@%=()?*+|-])+")
+"""Patterns of which it is plain to see that they match nothing but what `_SAFE_TEXT` matches."""
 _FIELDS = {"seat": ("number", "name", "login"), "classroom": ("name",)}
 _LATER = ("seats", "team", "apps")
 _MACHINE_FIELDS = ("address", "hostname")
@@ -175,7 +177,7 @@ def _safe_variable(variable: blueprint_variables.Variable) -> bool:
     if variable.ask == "number":
         return True
     if variable.ask:
-        return variable.pattern is not None and "[^" not in variable.pattern and bool(_SAFE_PATTERN.fullmatch(variable.pattern))
+        return variable.pattern is not None and bool(_SAFE_PATTERN.fullmatch(variable.pattern))
     return bool(_SAFE_TEXT.fullmatch(written(variable.value)))
 
 

@@ -194,15 +194,27 @@ def _regex(text: str) -> str:
     return text
 
 
-def free_of(value: Any, info: ValidationInfo) -> Any:
-    """`vars`: the YAML 1.2 core types, but nothing that ordinary loaders would read in two ways."""
+def free_of(value: Any) -> Any:
+    """`vars`: the YAML 1.2 core types, but nothing that ordinary loaders would read in two ways. Every refusal at its own place."""
+    found: list[InitErrorDetails] = []
+    free = _free(value, (), found)
+    if found:
+        raise ValidationError.from_exception_data("vars", found)
+    return free
+
+
+def _free(value: Any, loc: marked.Loc, found: list[InitErrorDetails]) -> Any:
     if isinstance(value, dict):
-        return {key: free_of(item, info) for key, item in value.items()}
+        return {key: _free(item, (*loc, key), found) for key, item in value.items()}
     if isinstance(value, list):
-        return [free_of(item, info) for item in value]
-    if value is None or not isinstance(value, marked.Scalar) or not value.plain:
+        return [_free(item, (*loc, place), found) for place, item in enumerate(value)]
+    if not isinstance(value, marked.Scalar) or not value.plain:
         return str(value) if isinstance(value, str) else value
-    return _core(str(value))
+    try:
+        return _core(str(value))
+    except PydanticCustomError as error:
+        found.append(InitErrorDetails(type=error, loc=loc, input=value))
+        return None
 
 
 def _core(text: str) -> Any:
@@ -237,7 +249,7 @@ def _number(text: str) -> int | float:
 
 def _free_scalar(value: Any, info: ValidationInfo) -> Any:
     text_of(value, info)
-    return free_of(value, info)
+    return free_of(value)
 
 
 def _listed(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
