@@ -1,0 +1,181 @@
+"""`python -m labctl.sandbox`: check, image, init, serve, status, wipe. `--help` of each says what it does."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import logging
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from labctl.sandbox import answers
+from labctl.sandbox import node as node_
+from labctl.sandbox.guests import runtime
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+
+
+def check(options: argparse.Namespace) -> int:
+    """What this machine lacks for real guests."""
+    from labctl.sandbox.guests import check as check_
+
+    found = check_.findings()
+    if options.json:
+        _print(json.dumps([vars(finding) for finding in found]))
+    else:
+        for finding in found:
+            _print(f"{'ok  ' if finding.ok else 'LACK'} {finding.name}: {finding.detail}{'' if finding.ok else ' -> ' + finding.remedy}")
+    return 0 if all(finding.ok for finding in found) else 1
+
+
+def image(options: argparse.Namespace) -> int:
+    """Build the base image."""
+    from labctl.sandbox.guests import image as image_
+
+    _print(str(image_.build(options.cache, _say)))
+    return 0
+
+
+def init(options: argparse.Namespace) -> int:
+    """Make or repair a node's home."""
+    from labctl.sandbox import endpoints, recovery, server, setup
+
+    assert endpoints
+    key = options.authorized_key.read_text("utf-8").strip() if options.authorized_key else ""
+    settings = node_.Settings(
+        name=options.name, listen=options.listen, runtime=options.runtime, uplink=options.uplink, management=str(options.management),
+        cache=str(options.cache), authorized_key=key,
+    )  # fmt: skip
+    home: Path = options.home.resolve()
+    setup.prepare_home(home, settings)
+    with server.alone(home):
+        node = node_.open_(home)
+        recovery.settle(node)
+        setup.initialise(node, _say)
+        node.close()
+    _say(f"ready: {home / 'credentials.json'}")
+    return 0
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Answer until told to stop."""
+    from labctl.sandbox import server
+
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    server.serve(options.home.resolve())
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """What is there; also while the node does not run. Opens the home for reading only in effect: it changes nothing."""
+    home: Path = options.home.resolve()
+    settings = node_.settings_of(home)
+    node = node_.open_(home)
+    running = node.runtime.running()
+    facts: dict[str, Any] = {
+        "node": settings.node, "listen": settings.listen, "runtime": node.runtime.kind, "stands_in": node.stands_in,
+        "guests": {
+            vmid: {"type": guest["type"], "name": guest["config"].get("name") or guest["config"].get("hostname"), "running": int(vmid) in running}
+            for vmid, guest in sorted(node.content["guests"].items())
+        },
+        "bridges": sorted(node.runtime.bridges()),
+    }  # fmt: skip
+    node.close()
+    if options.json:
+        _print(json.dumps(facts))
+        return 0
+    _print(f"node {facts['node']} on https://{facts['listen']}, guests are: {facts['runtime']}")
+    for vmid, guest in facts["guests"].items():
+        _print(f"  {vmid} {guest['type']} {guest['name']} {'running' if guest['running'] else 'stopped'}")
+    return 0
+
+
+def wipe(options: argparse.Namespace) -> int:
+    """Everything goes: guests, networks, mounts, files."""
+    from labctl.sandbox import server
+
+    home: Path = options.home.resolve()
+    if not (home / "settings.json").exists():
+        _say(f"there is no node in {home}")
+        return 0
+    settings = node_.settings_of(home)
+    with server.alone(home):
+        if settings.runtime != "paper":
+            from labctl.sandbox.guests import inventory
+
+            for line in inventory.wipe(home / "guests", settings.name):
+                _say(f"removed {line}")
+        shutil.rmtree(home)
+    _say(f"removed {home}")
+    return 0
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", text):
+        raise argparse.ArgumentTypeError("small letters, digits and '-', at most 32, a letter first")
+    return text
+
+
+def _listen(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if host != "127.0.0.1" or not port.isdigit() or not 0 < int(port) < 65536:
+        raise argparse.ArgumentTypeError("127.0.0.1:PORT: a node answers on the loopback only")
+    return text
+
+
+def _interface(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_.-]{0,14}", text):
+        raise argparse.ArgumentTypeError("an interface name of at most 15 characters")
+    return text
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    top = argparse.ArgumentParser(prog="python -m labctl.sandbox", description=__doc__)
+    verbs = top.add_subparsers(required=True)
+    for verb in (check, image, init, serve, status, wipe):
+        one = verbs.add_parser(verb.__name__, help=verb.__doc__, description=verb.__doc__)
+        one.set_defaults(verb=verb)
+        if verb in {check, status}:
+            one.add_argument("--json", action="store_true", help="print JSON")
+        if verb in {init, serve, status, wipe}:
+            one.add_argument("--home", type=Path, required=True, help="the node's folder")
+        if verb in {image, init}:
+            one.add_argument(
+                "--cache", type=Path, required=verb is image, default=Path("/var/cache/labctl"), help="where the base image is kept"
+            )
+        if verb is init:
+            one.add_argument("--name", type=_name, required=True, help="keeps several nodes on one machine apart")
+            one.add_argument("--listen", type=_listen, required=True, help="127.0.0.1:PORT")
+            one.add_argument("--uplink", type=_interface, required=True, help="the machine's end of the cable to the management network")
+            one.add_argument("--management", type=ipaddress.IPv4Network, required=True, help="address range of the management network")
+            one.add_argument("--authorized-key", type=Path, help="public key that the container template's user accepts")
+            one.add_argument("--runtime", choices=("lxc", "paper"), default="lxc", help="what guests are")
+    return top
+
+
+def main() -> int:
+    """Exit code: 0 done, 1 a person has to do something."""
+    options = parser().parse_args()
+    try:
+        return int(options.verb(options))
+    except answers.Refused as refusal:
+        _say(f"error: {refusal.as_task_error()}")
+    except (runtime.RuntimeFailure, node_.AlreadyRunning, OSError) as failure:
+        _say(f"error: {failure}")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""`GET /cluster/resources` and the rows other lists share.
+
+Kinder than Proxmox in one point that is no right: rows are up to date at once, where Proxmox has a broadcast each 10 s
+(`proxmox-truth.md` 2.1); a client that survives there survives here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labctl.sandbox import calls, machine, register
+from labctl.sandbox import node as node_
+from labctl.sandbox.endpoints import guest_status
+
+
+def guest_row(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, Any]:
+    """A guest among resources."""
+    row: dict[str, Any] = {"id": f"{guest['type']}/{vmid}", "type": guest["type"], "vmid": int(vmid), "node": guest.get("node", node.name)}
+    row |= guest_status.figures(node, vmid, guest)
+    if guest["config"].get("tags"):
+        row["tags"] = guest["config"]["tags"]
+    if guest["config"].get("lock"):
+        row["lock"] = guest["config"]["lock"]
+    pool = register.pool_of(node, vmid)
+    if pool:
+        row["pool"] = pool
+    for key in ("qmpstatus", "pid", "cpus", "balloon_min", "shares", "swap", "maxswap", "ha", "running-machine", "running-qemu"):
+        row.pop(key, None)
+    return row
+
+
+def storage_row(node: node_.Node, name: str) -> dict[str, Any]:
+    """A storage among resources."""
+    facts = node.content["storage"][name]
+    row: dict[str, Any] = {
+        "id": f"storage/{node.name}/{name}", "type": "storage", "storage": name, "node": node.name, "plugintype": facts.get("type", "dir"),
+        "content": ",".join(facts.get("content", [])), "shared": int(facts.get("shared", 0)), "status": "available",
+    }  # fmt: skip
+    space = machine.disk(node.home)
+    return row | {"disk": space["used"], "maxdisk": space["total"]}
+
+
+def node_row(node: node_.Node) -> dict[str, Any]:
+    """The node among resources."""
+    memory, space = machine.memory(), machine.disk(node.home)
+    return {
+        "id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online", "level": "", "cgroup-mode": 2,
+        "cpu": machine.cpu(), "maxcpu": machine.cores(), "mem": memory["used"], "maxmem": memory["total"], "disk": space["used"],
+        "maxdisk": space["total"], "uptime": machine.uptime(),
+    }  # fmt: skip
+
+
+@calls.on("GET", "/cluster/resources")
+def resources(call: calls.Call) -> list[dict[str, Any]]:
+    """Everything the caller may see; `type=vm|storage|node|sdn`."""
+    kind, node = call.text("type"), call.node
+    rows: list[dict[str, Any]] = []
+    if not kind:
+        rows += [
+            {"id": f"/pool/{name}", "type": "pool", "pool": name}
+            for name in sorted(node.content["pools"])
+            if call.may(f"/pool/{name}", "Pool.Audit")
+        ]
+    if kind in {"", "vm"}:
+        for vmid, guest in sorted(node.content["guests"].items(), key=lambda item: int(item[0])):
+            if call.may(f"/vms/{vmid}", "VM.Audit"):
+                row = guest_row(node, vmid, guest)
+                if "pool" in row and not call.may(f"/pool/{row['pool']}", "Pool.Audit"):
+                    del row["pool"]
+                rows.append(row)
+    if kind in {"", "node"}:
+        rows.append(node_row(node) if call.may(f"/nodes/{node.name}", "Sys.Audit") else _bare(node_row(node)))
+    if kind in {"", "storage"}:
+        rows += [
+            storage_row(node, name)
+            for name in sorted(node.content["storage"])
+            if call.may(f"/storage/{name}", "Datastore.Audit") and _here(node, name)
+        ]
+    if kind in {"", "sdn"}:
+        rows += _zones(call)
+    return rows
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ("id", "type", "node", "status", "level")}
+
+
+def _here(node: node_.Node, name: str) -> bool:
+    facts = node.content["storage"][name]
+    return not facts.get("disable") and (not facts.get("nodes") or node.name in facts["nodes"])
+
+
+def _zones(call: calls.Call) -> list[dict[str, Any]]:
+    running = call.node.content["sdn"].get("running", {}).get("zones", {})
+    names = [*running, "localnetwork"]
+    return [
+        {"id": f"sdn/{call.node.name}/{name}", "type": "sdn", "sdn": name, "node": call.node.name, "status": "ok"}
+        for name in sorted(names)
+        if call.may(f"/sdn/zones/{name}", "SDN.Audit") or call.may(f"/sdn/zones/{name}", "SDN.Allocate")
+    ]

@@ -1,0 +1,98 @@
+"""One node: the parts every endpoint needs, put together once. The composition root of the sandbox.
+
+`paper()` and `open_()` build it; nothing else constructs state, locks, tasks or a runtime.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labctl.sandbox import access_control, locks, sessions, state, tasks
+from labctl.sandbox.guests import paper, runtime
+
+STAND_IN = "containers stand in for VMs"
+"""The words by which a client can tell that qemu guests are not QEMU here (node status `pveversion`, guest `running-qemu`)."""
+
+
+class AlreadyRunning(Exception):
+    """Another process holds this home."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `init` wrote down about this node. `pace` scales Proxmox's waits: 1.0 is Proxmox's own."""
+
+    name: str
+    listen: str = "127.0.0.1:8006"
+    runtime: str = "lxc"
+    node: str = "sandbox"
+    uplink: str = ""
+    management: str = "100.64.0.0/16"
+    cache: str = "/var/cache/labctl"
+    authorized_key: str = ""
+    pace: float = 1.0
+    refusal_delay: float = 3.0
+    """Seconds before a 401 is answered (`proxmox-truth.md` 3.1)."""
+    certificate: str = "node.pem"
+
+
+class Node:
+    """State, locks, tasks, users and guests of one node."""
+
+    def __init__(self, home: Path, settings: Settings, runtime_: runtime.Runtime) -> None:
+        self.home = home
+        self.settings = settings
+        self.runtime = runtime_
+        self.name = settings.node
+        self.state = state.State(home / "node.sqlite3")
+        self.content = self.state.content
+        self.locks = locks.Locks(settings.pace)
+        self.tasks = tasks.Tasks(self.name, home / "tasks", self.state)
+        self.access = access_control.AccessControl(self.state)
+        self.sessions = sessions.Sessions(home / "tickets.key", self.state, self.access)
+        self.paused: set[int] = set()
+        self.config_mutex = threading.RLock()
+        self.quorate = True
+        self.offline: set[str] = set()
+        self.others: set[str] = set()
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether qemu guests are something else here."""
+        return self.runtime.kind != "qemu"
+
+    def close(self) -> None:
+        """Ends nothing: guests and tasks go on; closes the state file."""
+        self.state.close()
+
+
+def settings_of(home: Path) -> Settings:
+    """What `init` wrote into this home."""
+    known: dict[str, Any] = json.loads((home / "settings.json").read_text("utf-8"))
+    return Settings(**known)
+
+
+def open_(home: Path) -> Node:
+    """The node of an initialised home, with the runtime it was initialised for."""
+    settings = settings_of(home)
+    return Node(home, settings, make_runtime(home, settings))
+
+
+def make_runtime(home: Path, settings: Settings) -> runtime.Runtime:
+    """Real containers, or paper."""
+    if settings.runtime == "paper":
+        return paper.PaperRuntime(home / "paper.json")
+    from labctl.sandbox.guests import lxc
+
+    made: runtime.Runtime = lxc.LxcRuntime(home / "guests", settings.name, Path(settings.cache), settings.authorized_key or None)
+    return made
+
+
+def is_name(text: str) -> bool:
+    """A node name as in a path."""
+    return bool(re.fullmatch(r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?", text))

@@ -1,0 +1,291 @@
+"""Changing a VM's config: the work of PUT and POST `config`, `unlink`, and of create (`proxmox-truth.md` 2.1 and 3.8).
+
+Values come checked. They are brought to the form Proxmox stores, permissions are asked key by key, and then, under the guest's
+lock, either written (stopped guest, or keys that take effect at once) or left pending (running guest). Hot-plugging is not done:
+what would be plugged into a running VM waits for its next start, and `pending` says so.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+import secrets
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from labctl.sandbox import answers, calls, catalogue, drives, formats, guest_formats, guest_secrets, property_strings, qemu_rights, register
+from labctl.sandbox import node as node_
+
+NOT_OPTIONS = {"node", "vmid", "digest", "delete", "revert", "force", "skiplock", "background_delay", "import-working-storage"}
+AT_ONCE = {
+    "name", "description", "tags", "onboot", "protection", "startup", "hookscript", "lock", "shares", "migrate_downtime", "migrate_speed",
+    "vmstatestorage", "ciuser", "cipassword", "cicustom", "citype", "ciupgrade", "sshkeys", "nameserver", "searchdomain",
+}  # fmt: skip
+"""Keys that take effect on a running VM at once (`proxmox-truth.md` 2.1)."""
+
+
+@dataclass
+class Change:
+    """What a call wants changed."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    delete: list[str] = field(default_factory=list)
+    revert: list[str] = field(default_factory=list)
+    force: bool = False
+    digest: str | None = None
+    skiplock: bool = False
+
+
+@functools.cache
+def options() -> dict[str, Any]:
+    """The keys a VM's config may have, with their facts."""
+    known = catalogue.load().methods["PUT", "/nodes/{node}/qemu/{vmid}/config"].properties
+    return {name: facts for name, facts in known.items() if name not in NOT_OPTIONS}
+
+
+def random_mac() -> str:
+    """In Proxmox's own range."""
+    return "BC:24:11:" + ":".join(f"{byte:02X}" for byte in secrets.token_bytes(3))
+
+
+def network(key: str, value: str) -> str:
+    """The stored form of a card: with a MAC."""
+    nic = register.fields("qemu", key, value)
+    nic.setdefault("macaddr", random_mac())
+    return property_strings.emit(register.layout("qemu", key), nic)
+
+
+def canonical(key: str, value: Any) -> Any:
+    """A checked value as it is stored: numbers as numbers, lists in their order."""
+    facts, text = options().get(key, {}), str(value)
+    if key == "tags":
+        return tags(text)
+    if re.fullmatch(r"net\d+", key):
+        return network(key, text)
+    kind = facts.get("type")
+    if kind == "boolean":
+        return int(text)
+    if kind == "integer":
+        return int(text)
+    if kind == "number":
+        number = float(text)
+        return int(number) if number.is_integer() else number
+    if key == "cipassword":
+        return guest_secrets.hashed(text)
+    return text
+
+
+def tags(text: str) -> str:
+    """Sorted, unique, lower case, joined by semicolons (`proxmox-truth.md` 3.2)."""
+    return ";".join(sorted({tag.lower() for tag in formats.split_list(text)}))
+
+
+def read(call: calls.Call) -> Change:
+    """The call's parameters as a change; refuses what can be refused without looking at the guest."""
+    if "skiplock" in call.params and not call.is_root:
+        answers.bad(skiplock="Only root may use this option.")
+    change = Change(force=call.flag("force"), digest=call.params.get("digest"), skiplock=call.flag("skiplock"))
+    change.values = {name: value for name, value in call.params.items() if name in options()}
+    if "cdrom" in change.values:
+        change.values["ide2"] = str(change.values.pop("cdrom")) + (",media=cdrom" if "media=" not in call.text("cdrom") else "")
+    change.revert = _names(call, change, "revert")
+    change.delete = _names(call, change, "delete")
+    for name in change.revert:
+        if name in change.delete:
+            answers.bad(revert=f"you can't use '-delete {name}' and -revert {name}' at the same time")
+    if not (change.values or change.delete or change.revert):
+        answers.die("no options specified")
+    return change
+
+
+def _names(call: calls.Call, change: Change, param: str) -> list[str]:
+    found = []
+    for name in formats.split_list(call.text(param)):
+        name = "ide2" if name == "cdrom" else name  # noqa: PLW2901 - Proxmox's alias
+        if name not in options():
+            answers.bad_params({param: f"unknown option '{name}'"})
+        if name in change.values:
+            answers.bad_params({param: f"you can't use '-{name}' and -{param} {name}' at the same time"})
+        found.append(name)
+    return found
+
+
+def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | None, pool: str | None = None) -> dict[str, drives.Drive]:
+    """Permissions and everything that can be told before the lock; the drives among the values."""
+    old = guest["config"] if guest else {}
+    if "sshkeys" in change.values:
+        guest_secrets.check_ssh_keys(str(change.values["sshkeys"]))
+    found = {key: drives.read(key, str(value)) for key, value in change.values.items() if key in guest_formats.DRIVES}
+    for key in change.delete:
+        _check_delete(call, vmid, key, old, pool)
+    for key, value in change.values.items():
+        qemu_rights.need(call, vmid, pool, key, value, verb="modify" if guest else "set")
+    if "tags" in change.values or "tags" in change.delete:
+        qemu_rights.need_tags(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
+    for drive in found.values():
+        qemu_rights.need_drive(call, vmid, pool, drive)
+    for drive in found.values():
+        qemu_rights.need_space(call, vmid, drive)
+    for key, value in change.values.items():
+        if re.fullmatch(r"net\d+", key):
+            qemu_rights.need_bridge(call, key, old.get(key), value)
+    return found
+
+
+def _check_delete(call: calls.Call, vmid: str, key: str, old: dict[str, Any], pool: str | None) -> None:
+    access = call.node.access
+    if key in guest_formats.DRIVES or key.startswith("unused"):
+        volume = str(old.get(key, ""))
+        if qemu_rights.is_cloudinit(volume.partition(",")[0]):
+            access.need_on_guest(call.who, vmid, pool, "VM.Config.Cloudinit")
+        elif "media=cdrom" in volume:
+            access.need_on_guest(call.who, vmid, pool, "VM.Config.CDROM")
+        else:
+            access.need_on_guest(call.who, vmid, pool, "VM.Config.Disk")
+        return
+    qemu_rights.need(call, vmid, pool, key, old.get(key) if key.startswith("serial") else None, verb="modify")
+    if re.fullmatch(r"net\d+", key):
+        qemu_rights.need_bridge(call, key, old.get(key))
+
+
+def apply(call: calls.Call, vmid: int, change: Change, found: dict[str, drives.Drive]) -> None:
+    """Under the guest's lock: look again, make volumes, write."""
+    node = call.node
+    with node.locks.guest("qemu", vmid):
+        guest = copy.deepcopy(register.find(node, "qemu", vmid))
+        if change.digest and change.digest != register.digest(guest):
+            answers.die("checksum mismatch (file change by other user?)")
+        if not change.skiplock:
+            register.check_lock(guest)
+        _protect(guest, change, found)
+        _check_boot(guest, change)
+        running = register.runs(node, vmid)
+        made: list[str] = []
+        try:
+            _write(node, vmid, guest, change, found, made, running=running)
+        except BaseException:
+            with node.state.change() as content:
+                for volid in made:
+                    content["volumes"].pop(volid, None)
+            raise
+        with node.state.change() as content:
+            content["guests"][str(vmid)] = guest
+        fill_imported(node, vmid, made)
+
+
+def fill_imported(node: node_.Node, vmid: int, made: list[str]) -> None:
+    """Disks that were made from an image get the guest its system."""
+    for volid in made:
+        image = node.content["volumes"].get(volid, {}).get("image")
+        if image:
+            node.runtime.provide(vmid, str(image))
+
+
+def _protect(guest: register.Guest, change: Change, found: dict[str, drives.Drive]) -> None:
+    config = guest["config"]
+    for key in change.delete:
+        if key in config and (key.startswith("unused") or (key in guest_formats.DRIVES and "media=cdrom" not in str(config[key]))):
+            word = "unused disk" if key.startswith("unused") else "drive"
+            register.check_protection(guest, f"{word} '{key}'")
+    for key, drive in found.items():
+        if key in config and "media=cdrom" not in str(config[key]) and str(config[key]).partition(",")[0] != drive["file"]:
+            register.check_protection(guest, f"drive '{key}'")
+
+
+def _check_boot(guest: register.Guest, change: Change) -> None:
+    text = change.values.get("boot")
+    if text is None:
+        return
+    order = register.fields("qemu", "boot", str(text)).get("order") if text else None
+    if str(text).startswith("order="):
+        order = str(text).removeprefix("order=")
+    for device in formats.split_list(str(order or "")):
+        known = (device in guest["config"] or device in guest.get("pending", {}) or device in change.values) and device not in change.delete
+        if not known:
+            answers.die(f"invalid bootorder: device '{device}' does not exist'")
+
+
+def _write(
+    node: node_.Node, vmid: int, guest: register.Guest, change: Change, found: dict[str, drives.Drive], made: list[str], *, running: bool
+) -> None:
+    config, pending, gone = guest["config"], guest.setdefault("pending", {}), guest.setdefault("delete", [])
+    for key in change.revert:
+        pending.pop(key, None)
+        if key in gone:
+            gone.remove(key)
+    for key in change.delete:
+        _delete(node, vmid, guest, key, at_once=not running or at_once(key), force=change.force)
+    for key, value in change.values.items():
+        text = drives.realise(node, vmid, key, found[key], made) if key in found else canonical(key, value)
+        if key in gone:
+            gone.remove(key)
+        if running and not at_once(key):
+            pending[key] = text
+            if config.get(key) == text:
+                del pending[key]
+            continue
+        pending.pop(key, None)
+        if key in found and key in config and str(config[key]).partition(",")[0] != text.partition(",")[0]:
+            drives.unplug(node, vmid, config, key, force=False)
+        if key in found:
+            _no_longer_unused(config, text.partition(",")[0])
+        config[key] = text
+
+
+def _no_longer_unused(config: dict[str, Any], volume: str) -> None:
+    for key in [key for key in config if key.startswith("unused") and config[key] == volume]:
+        del config[key]
+
+
+def at_once(key: str) -> bool:
+    """Whether a key takes effect on a running VM."""
+    return key in AT_ONCE or bool(re.fullmatch(r"ipconfig\d+|unused\d+", key))
+
+
+def _delete(node: node_.Node, vmid: int, guest: register.Guest, key: str, *, at_once: bool, force: bool) -> None:
+    config, pending = guest["config"], guest["pending"]
+    pending.pop(key, None)
+    if key not in config:
+        return
+    if not at_once:
+        guest["delete"] = [*guest["delete"], key] if key not in guest["delete"] else guest["delete"]
+        return
+    if key in guest_formats.DRIVES or key.startswith("unused"):
+        drives.unplug(node, vmid, config, key, force=force)
+    else:
+        del config[key]
+    _unboot(config, key)
+
+
+def _unboot(config: dict[str, Any], key: str) -> None:
+    """A device that is gone does not stay in the boot order."""
+    order = str(config.get("boot", ""))
+    if order.startswith("order="):
+        left = [device for device in formats.split_list(order.removeprefix("order=")) if device != key]
+        config["boot"] = f"order={';'.join(left)}" if left else " "
+
+
+def settle_pending(node: node_.Node, vmid: int) -> None:
+    """At a start, what was pending becomes true."""
+    with node.state.change() as content:
+        guest = content["guests"][str(vmid)]
+        for key in list(guest.get("delete", [])):
+            if key in guest["config"]:
+                if key in guest_formats.DRIVES:
+                    drives.unplug(node, vmid, guest["config"], key, force=False)
+                else:
+                    del guest["config"][key]
+                _unboot(guest["config"], key)
+        guest["delete"] = []
+        for key, value in guest.get("pending", {}).items():
+            if key in guest_formats.DRIVES and key in guest["config"]:
+                drives.unplug(node, vmid, guest["config"], key, force=False)
+            guest["config"][key] = value
+        guest["pending"] = {}
+
+
+def identity() -> dict[str, str]:
+    """What a new VM gets: firmware uuid and generation id."""
+    return {"smbios1": f"uuid={uuid.uuid4()}", "vmgenid": str(uuid.uuid4())}

@@ -1,0 +1,134 @@
+"""SDN configuration: what is written, what runs, who holds the lock (`proxmox-truth.md` 2.1, 3.11 and section 0).
+
+Everything written is pending until applied; applying copies it to `running` and makes or removes the bridges. In
+`content["sdn"]`: `zones/Z`, `vnets/V`, `subnets/S` (written), `running` (applied, None before the first time), `lock` (token).
+Not done: controllers, DNS, IPAM plugins other than `pve` (which keeps gateways and addresses given by hand), fabrics.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from labctl.sandbox import answers
+from labctl.sandbox import node as node_
+
+Thing = dict[str, Any]
+NAME = {"zones": "zone", "vnets": "vnet", "subnets": "subnet"}
+
+
+def written(node: node_.Node, kind: str) -> dict[str, Thing]:
+    """The objects of a kind as configured."""
+    prefix = f"{kind}/"
+    return {key.removeprefix(prefix): thing for key, thing in node.content["sdn"].items() if key.startswith(prefix)}
+
+
+def running(node: node_.Node, kind: str) -> dict[str, Thing]:
+    """The objects of a kind as last applied."""
+    known = node.content["sdn"].get("running") or {}
+    found: dict[str, Thing] = known.get(kind, {})
+    return found
+
+
+def find(node: node_.Node, kind: str, name: str, prefix: str = "") -> Thing:
+    """The object; 500 in the words of its kind."""
+    known = written(node, kind).get(name)
+    if known is None:
+        word = {"zones": "sdn", "vnets": "sdn vnet", "subnets": "sdn subnet"}[kind]
+        answers.die(f"{prefix}{word} '{name}' does not exist")
+    return known
+
+
+def digest(node: node_.Node, kind: str) -> str:
+    """SHA-1 of all objects of a kind."""
+    return hashlib.sha1(json.dumps(written(node, kind), sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+
+def state_of(node: node_.Node, kind: str, name: str) -> tuple[Thing, Thing, str]:
+    """(as it runs or {}, as written or {}, new|changed|deleted|"")."""
+    live, wanted = running(node, kind).get(name, {}), written(node, kind).get(name, {})
+    if live and not wanted:
+        return live, wanted, "deleted"
+    if wanted and not live:
+        return live, wanted, "new"
+    return live, wanted, "" if live == wanted else "changed"
+
+
+def has_pending(node: node_.Node) -> bool:
+    """Whether something waits for an apply."""
+    return any(running(node, kind) != written(node, kind) for kind in NAME)
+
+
+@contextlib.contextmanager
+def writing(node: node_.Node, token: str | None, prefix: str) -> Iterator[dict[str, Any]]:
+    """The SDN part of the content under the cluster's lock; errors inside carry the prefix (section 0, 1)."""
+    with node.locks.cluster("domain-sdn", prefix), node.state.change() as content:
+        check_token(node, token, prefix)
+        try:
+            yield content["sdn"]
+        except answers.Refused as refusal:
+            if refusal.status == 403:
+                raise
+            raise answers.Refused(500, f"{prefix}{refusal.as_task_error()}\n") from None
+
+
+def check_token(node: node_.Node, token: str | None, prefix: str) -> None:
+    """While a lock is held every write needs its token; with none held a wrong token is accepted (section 0)."""
+    held = node.content["sdn"].get("lock")
+    if held and held["token"] != token:
+        answers.die_at(f"{prefix}invalid lock token provided!")
+
+
+def lock(node: node_.Node, *, allow_pending: bool) -> str:
+    """A new lock's token."""
+    prefix = "could not acquire lock for SDN config: "
+    with node.locks.cluster("domain-sdn", prefix), node.state.change() as content:
+        check_token(node, None, prefix)
+        if not allow_pending and has_pending(node):
+            answers.die_at(f"{prefix}configuration has pending changes")
+        token = str(uuid.uuid4())
+        content["sdn"]["lock"] = {"token": token}
+    return token
+
+
+def unlock(node: node_.Node, token: str | None, *, force: bool) -> None:
+    """Nothing happens when none is held."""
+    prefix = "could not release lock: "
+    with node.locks.cluster("domain-sdn", prefix), node.state.change() as content:
+        if not force:
+            check_token(node, token, prefix)
+        content["sdn"].pop("lock", None)
+
+
+def commit(node: node_.Node) -> None:
+    """What is written is what runs."""
+    with node.state.change() as content:
+        content["sdn"]["running"] = {kind: {name: dict(thing) for name, thing in written(node, kind).items()} for kind in NAME}
+
+
+def roll_back(node: node_.Node) -> None:
+    """What runs is what is written: everybody's pending changes are gone."""
+    with node.state.change() as content:
+        for key in [key for key in content["sdn"] if "/" in key]:
+            del content["sdn"][key]
+        for kind in NAME:
+            content["sdn"] |= {f"{kind}/{name}": dict(thing) for name, thing in running(node, kind).items()}
+
+
+def reload_bridges(node: node_.Node) -> tuple[list[str], list[str]]:
+    """Make the bridges of applied VNets, remove those of vanished ones; (made, removed)."""
+    known, there, wanted = set(node.content["meta"].get("vnet-bridges", [])), node.runtime.bridges(), set(running(node, "vnets"))
+    with node.state.change() as content:
+        content["meta"]["vnet-bridges"] = sorted(known | wanted)  # before they are made: a kill in between forgets none
+    made, gone = sorted(wanted - there), sorted((known - wanted) & there)
+    for name in sorted(wanted):
+        node.runtime.add_bridge(name)
+    for name in gone:
+        node.runtime.remove_bridge(name)
+    with node.state.change() as content:
+        content["meta"]["vnet-bridges"] = sorted(wanted)
+    return made, gone

@@ -1,0 +1,96 @@
+"""What the node must not forget: one SQLite file, written through at each change, so that a kill at any moment loses nothing
+that was answered.
+
+The content lives in memory as `kind -> key -> JSON value` (kinds: users, tokens, groups, roles, acl, pools, storage,
+volumes, guests, sdn, firewall, tasks, ha, meta). `change()` is the only way to alter it: what differs when the block ends is
+written in one transaction; when the block fails, memory goes back to what was written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+Content = dict[str, dict[str, Any]]
+KINDS = (
+    "users", "tokens", "groups", "roles", "acl", "pools", "storage", "volumes", "guests", "sdn", "firewall", "tasks", "ha", "meta",
+)  # fmt: skip
+
+
+class State:
+    """Open with a path; `content` may be read anywhere (copy what you keep), changed only inside `change()`."""
+
+    def __init__(self, path: Path) -> None:
+        self._mutex = threading.RLock()
+        self._depth = 0
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._database.execute("pragma journal_mode=wal")
+        self._database.execute("pragma synchronous=normal")  # survives the end of the process, not of the machine's power
+        self._database.execute("create table if not exists thing (kind text, key text, body text, primary key (kind, key)) without rowid")
+        self._written: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
+        for kind, key, body in self._database.execute("select kind, key, body from thing"):
+            self._written.setdefault(kind, {})[key] = body
+        self.content: Content = {kind: {key: json.loads(body) for key, body in rows.items()} for kind, rows in self._written.items()}
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[Content]:
+        """Alter the content; nested blocks are one change."""
+        with self._mutex:
+            self._depth += 1
+            try:
+                yield self.content
+            except BaseException:
+                if self._depth == 1:
+                    self._restore()
+                raise
+            else:
+                if self._depth == 1:
+                    self._write()
+            finally:
+                self._depth -= 1
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Content]:
+        """A look at the content that no change interrupts."""
+        with self._mutex:
+            yield self.content
+
+    def replace(self, content: Content) -> None:
+        """Other content altogether (replay of recorded states)."""
+        with self.change() as own:
+            for kind in KINDS:
+                own[kind].clear()
+                own[kind].update(content.get(kind, {}))
+
+    def close(self) -> None:
+        """Nothing is buffered; closes the file."""
+        self._database.close()
+
+    def _write(self) -> None:
+        rows: list[tuple[str, str, str]] = []
+        gone: list[tuple[str, str]] = []
+        for kind, things in self.content.items():
+            written = self._written.setdefault(kind, {})
+            for key, value in things.items():
+                body = json.dumps(value, sort_keys=False)
+                if written.get(key) != body:
+                    rows.append((kind, key, body))
+                    written[key] = body
+            for key in [key for key in written if key not in things]:
+                gone.append((kind, key))
+                del written[key]
+        if rows or gone:
+            self._database.execute("begin immediate")
+            self._database.executemany("insert or replace into thing (kind, key, body) values (?, ?, ?)", rows)
+            self._database.executemany("delete from thing where kind = ? and key = ?", gone)
+            self._database.execute("commit")
+
+    def _restore(self) -> None:
+        for kind, things in self.content.items():
+            things.clear()
+            things.update({key: json.loads(body) for key, body in self._written.get(kind, {}).items()})
