@@ -57,8 +57,8 @@ pools: labs
         "3:13: 'management': input is not a valid IPv4 network",
         "4:12: 'zone_type': input should be 'vlan', 'vxlan' or 'simple'",
         "5:12: 'vmid_base': input should be a valid integer, unable to parse string as an integer",
-        "7:33: 'vmid': input should be greater than or equal to 100",
-        "7:39: 'node' is missing",
+        "7:35: 'vmid': input should be greater than or equal to 100",
+        "7:39: 'vmid' is missing",
         "8:1: unknown key 'pools'",
     ]
 
