@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -180,6 +181,28 @@ def test_memory_and_processor_limits_hold(house, vmid):
     before = house.runtime.usage(vmid).cpu_seconds
     house.say(vmid, f"timeout 10 python3 -c '{spin}'; sleep 0.2")
     assert house.runtime.usage(vmid).cpu_seconds - before < 3.2  # four busy processes for two seconds on one core
+
+
+def test_a_flood_on_the_console_fills_no_disk(house, vmid):
+    house.up(vmid)
+    house.say(vmid, "sudo sh -c 'yes | head -c 3000000 > /dev/console'")
+    logs = list((house.home / "guests" / f"{house.name}-{vmid}").glob("console.log*"))
+    assert logs
+    assert sum(path.stat().st_size for path in logs) < 300_000
+    assert house.say(vmid, "echo alive") == "alive"
+
+
+def test_five_guests_started_at_once_all_come_up_whole(house, vmid):
+    five = range(vmid, vmid + 5)
+    with ThreadPoolExecutor(5) as starters:
+        list(starters.map(house.up, five))
+    assert set(five) <= house.runtime.running()
+    assert {house.say(one, "systemctl is-system-running --wait; hostname") for one in five} == {f"running\nguest{one}" for one in five}
+    assert len({house.host_key(one) for one in five}) == 5
+    with ThreadPoolExecutor(5) as stoppers:
+        list(stoppers.map(house.runtime.stop, five))
+        list(stoppers.map(house.runtime.destroy, five))
+    assert not house.runtime.running().intersection(five)
 
 
 def test_destroy_leaves_nothing_of_a_guest_and_may_be_repeated(house, vmid):

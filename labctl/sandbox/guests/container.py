@@ -25,6 +25,9 @@ DROPPED = "mac_admin mac_override sys_time sys_module sys_rawio syslog"
 CONSOLE_LOG = "128kB"
 """LXC keeps that much of the console, then rotates."""
 
+LOCKS = Path("/run/lxc/lock")
+"""LXC keeps a lock file per container here, by the container's whole path, and never removes it."""
+
 SECCOMP = """2
 denylist
 reject_force_umount
@@ -56,6 +59,16 @@ class Container:
     def groups(self) -> cgroups.Groups:
         """Its control groups."""
         return cgroups.Groups(self.guest)
+
+    @property
+    def lock(self) -> Path:
+        """LXC's lock file."""
+        return LOCKS / self.folder.parent.relative_to("/") / f".{self.guest}"
+
+    def forget(self) -> None:
+        """Remove what LXC leaves outside the guest's own folder. Repeatable."""
+        self.groups.sweep()
+        self.lock.unlink(missing_ok=True)
 
     def configure(self, spec: GuestSpec) -> None:
         """Write LXC's configuration and the hooks that plug the cards in."""

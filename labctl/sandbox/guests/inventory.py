@@ -19,6 +19,7 @@ def found(home: Path, name: str) -> list[str]:
     things = [f"running guest {guest}" for guest in _guests(home, name) if cgroups.Groups(guest).alive()]
     things += [f"control group {path}" for guest in _guests(home, name) for path in cgroups.Groups(guest).everywhere()]
     things += [f"mount {path}" for path in _mounts(home)]
+    things += [f"lock file {path}" for path in _locks(home)]
     things += [f"interface {cable}" for cable in net.cables()]
     things += [f"network namespace {net.namespace}"] if Path(net.file).exists() else []
     return things + [f"folder {home / folder}" for folder in FOLDERS if (home / folder).exists()]
@@ -40,6 +41,7 @@ def wipe(home: Path, name: str) -> list[str]:
     for guest in _guests(home, name):
         cgroups.Groups(guest).sweep()
     cgroups.sweep_pivot()
+    _remove_locks(home)
     net.remove()
     for folder in FOLDERS:
         if (home / folder).exists():
@@ -53,6 +55,21 @@ def _guests(home: Path, name: str) -> list[str]:
     """By their folders and by the groups the kernel still has."""
     folders = {path.name for path in (home / "guests").glob(f"{name}-*")}
     return sorted(folders | cgroups.guests_of(name))
+
+
+def _locks(home: Path) -> list[Path]:
+    return sorted((container.LOCKS / home.relative_to("/") / "guests").glob(".*"))
+
+
+def _remove_locks(home: Path) -> None:
+    """LXC's lock files, and the folders it made for them as far as they are empty."""
+    for path in _locks(home):
+        path.unlink(missing_ok=True)
+    folder = container.LOCKS / home.relative_to("/") / "guests"
+    with contextlib.suppress(OSError):
+        while folder != container.LOCKS:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _mounts(home: Path) -> list[Path]:

@@ -147,7 +147,7 @@ class LxcRuntime:
             guest = self._container(vmid)
             self.network.forget_ports(vmid)
             self.disks.forget(guest.guest)
-            guest.groups.sweep()
+            guest.forget()
             self._sizes.pop(vmid, None)
 
     # Power
