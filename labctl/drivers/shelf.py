@@ -92,21 +92,21 @@ class Shelf:
         return Book(folder.name, folder, read.blueprint, read.warnings, files, digest.of(read.blueprint, _digested(files)))
 
     def freeze(self, name: str | Path) -> str:
-        """Keep the folder as it is now: "<name>@sha256:...". Raises NotFound or BadInput. May be repeated."""
+        """Keep the folder as it is now: "<name>@sha256:...". Raises NotFound or BadInput. May be repeated.
+
+        The digest is that of the copy, so that an edit at this very moment cannot make the two differ.
+        """
         book = self.book(name)
-        source = f"{book.name}@{book.digests.blueprint}"
-        target = self._target(source)
-        if target.is_dir():
-            return source
         self._frozen.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{book.name}-", dir=self._frozen) as made:
-            copy = Path(made) / "copy"
+            copy = Path(made) / book.name
             for path, file in {FILE: book.folder / FILE, **book.files}.items():
                 place = copy / path
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
                 place.chmod(0o755 if shelf_files.executable(file) else 0o644)
-            _settle(copy, target)
+            source = f"{book.name}@{self.book(copy).digests.blueprint}"
+            _settle(copy, self._target(source))
         return source
 
     def folder(self, source: str) -> Path:
@@ -151,6 +151,8 @@ class Shelf:
 
 def _settle(copy: Path, target: Path) -> None:
     """Whole or not at all; whoever was first wins, both have the same content."""
+    if target.is_dir():
+        return
     try:
         copy.rename(target)
     except OSError:

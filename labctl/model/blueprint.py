@@ -44,6 +44,12 @@ def _language(text: str) -> str:
     return text
 
 
+def _licence(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*", text):
+        raise scalars.wrong(f"'{text}' is not an SPDX licence; write it like CC-BY-4.0")
+    return text
+
+
 class Skill(Block):
     """A skill that the lab teaches."""
 
@@ -64,7 +70,7 @@ class About(Block):
     skills: Table[Name, Skill] = Field(default={})
     prerequisites: Several[Text] = ()
     outcomes: Several[Text] = ()
-    licence: Maybe[Text] = None
+    licence: Maybe[Annotated[Text, AfterValidator(_licence)]] = None
     authors: Several[Text] = ()
     tags: Several[Text] = ()
 
@@ -77,7 +83,7 @@ class Image(Block):
     manage: Annotated[Literal["ssh"], scalars.only("ssh", "winrm", "none")] = "ssh"
     min_memory: Maybe[Size] = None
     min_disk: Maybe[Size] = None
-    desktop: NotYet = None
+    desktop: Annotated[Literal[False], BeforeValidator(scalars.off)] = False
     nic: NotYet = None
     disk_bus: NotYet = None
     firmware: NotYet = None
@@ -203,15 +209,6 @@ def _dns(value: Any, info: ValidationInfo) -> str:
     return "auto"
 
 
-def _off(value: Any, info: ValidationInfo) -> bool:
-    text = scalars.text_of(value, info)
-    if text == "true":
-        raise scalars.not_yet(str(info.field_name), kind="key")
-    if text != "false":
-        raise scalars.wrong(f"write true or false, not '{text}'")
-    return False
-
-
 def _domain(text: str) -> str:
     if not re.fullmatch(_DOMAIN, text):
         raise scalars.wrong(f"'{text}' is not a domain; write it like corp.lab")
@@ -227,8 +224,8 @@ class Network(Block):
     gateway: Annotated[Text, AfterValidator(_gateway)] = "auto"
     dns: Annotated[Literal["auto"], BeforeValidator(_dns)] = "auto"
     domain: Maybe[Annotated[Text, AfterValidator(_domain)]] = None
-    dhcp: Annotated[Literal[False], BeforeValidator(_off)] = False
-    isolate: Annotated[Literal[False], BeforeValidator(_off)] = False
+    dhcp: Annotated[Literal[False], BeforeValidator(scalars.off)] = False
+    isolate: Annotated[Literal[False], BeforeValidator(scalars.off)] = False
 
 
 class Times(Block):

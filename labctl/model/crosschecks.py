@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.model import blueprint as language
-from labctl.model import crosschecks_networks, crosschecks_steps, inventory, references
+from labctl.model import crosschecks_networks, crosschecks_steps, inventory, marked, references
 from labctl.model.finding import Finding
 
 MOST_MACHINES = 24
@@ -55,18 +55,26 @@ def _sizes(blueprint: language.Blueprint) -> Iterator[Finding]:
 
 
 def _machines(blueprint: language.Blueprint) -> Iterator[Finding]:
-    hostnames: dict[str, str] = {}
-    for machine in inventory.machines(blueprint):
-        loc = ("machines", machine.base)
-        if machine.number and machine.block.hostname:
-            if machine.number == 1:
-                yield Finding((*loc, "hostname"), f"'{machine.base}' is {machine.block.count} machines and cannot have one hostname")
-            continue
-        other = hostnames.setdefault(machine.hostname.lower(), machine.name)
-        if other != machine.name:
-            yield Finding((*loc, "hostname"), f"hostname '{machine.hostname}' is already taken by '{other}'")
+    members = inventory.machines(blueprint)
+    known = {machine.name: machine.name for machine in members}
+    for name, block in blueprint.machines.items():
+        yield from _dns_names(known, name, block)
     for name, block in blueprint.machines.items():
         yield from _machine(blueprint, name, block)
+
+
+def _dns_names(known: dict[str, str], name: str, block: language.Machine) -> Iterator[Finding]:
+    """No two machines answer to one name; what is `count` machines has no name of its own for all of them."""
+    loc = ("machines", name)
+    written: list[tuple[marked.Loc, str, str]] = [((*loc, "aliases", place), "alias", alias) for place, alias in enumerate(block.aliases)]
+    if block.hostname:
+        written.append(((*loc, "hostname"), "hostname", block.hostname))
+    for place, what, text in written:
+        owner = known.setdefault(text.lower(), name)
+        if block.count > 1:
+            yield Finding(place, f"'{name}' is {block.count} machines and cannot have one {what}")
+        elif owner != name:
+            yield Finding(place, f"{what} '{text}' is already taken by '{owner}'")
 
 
 def _machine(blueprint: language.Blueprint, name: str, block: language.Machine) -> Iterator[Finding]:

@@ -58,6 +58,7 @@ class Tree:
     root: Any = None
     values: dict[Loc, Mark] = field(default_factory=dict)
     keys: dict[Loc, Mark] = field(default_factory=dict)
+    warnings: list[errors.Complaint] = field(default_factory=list)
 
     def value_mark(self, loc: Loc) -> Mark:
         """Where the value stands; where there is none, the nearest thing around it."""
@@ -154,13 +155,14 @@ def _broken(tree: Tree, text: str, error: yaml.MarkedYAMLError) -> Iterator[erro
 
 @dataclass
 class _Open:
-    """A block or list whose end has not come yet; `waiting` while a block expects a key next."""
+    """A block or list whose end has not come yet; `waiting` while a block expects a key next; `flow` inside { } or [ ]."""
 
     loc: Loc
     items: list[Any] | None = None
     pairs: dict[str, Any] | None = None
     key: str | None = None
     waiting: bool = True
+    flow: bool = False
 
 
 class _Builder:
@@ -203,6 +205,9 @@ class _Builder:
         if event.style and event.end_mark is not None:
             self.block_lines.update(range(mark.line + 1, event.end_mark.line + 2))
         plain = bool(event.implicit[0])
+        if plain and "?" in event.value and self.open and self.open[-1].flow:
+            text = "a '?' without quotes inside { } or [ ] is read here, but editors and other YAML readers refuse it; use quotes"
+            self.tree.warnings.append(self.tree.complaint(mark, text, warning=True))
         if self.open and self.open[-1].pairs is not None and self.open[-1].waiting:
             self._decorations(event, mark)
             self._key(event.value, mark, plain=plain)
@@ -253,7 +258,8 @@ class _Builder:
             self._say(mark, f"blocks are nested deeper than {DEEPEST} levels")
         block: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
         loc = self._value(block, mark)
-        self.open.append(_Open(loc, pairs=block) if isinstance(block, dict) else _Open(loc, items=block))
+        flow = bool(event.flow_style)
+        self.open.append(_Open(loc, pairs=block, flow=flow) if isinstance(block, dict) else _Open(loc, items=block, flow=flow))
 
 
 _ANCHORS = "anchors and aliases (& and *) are not used in blueprints: write it out, or put it under 'defaults'"

@@ -140,7 +140,7 @@ class _Work:
         kind = machine.get("kind")
         template = image.vm if kind == "vm" else image.container
         assert template is not None, "fits() saw to it"
-        disk, password = machine.get("disk"), machine.get("password")
+        disk = machine.get("disk")
         return plan_.PlannedMachine(
             name=machine.name,
             vmid=marks.vmid(self.site, self.plot, index),
@@ -161,12 +161,20 @@ class _Work:
             hidden=machine.block.hidden,
             login=machine.get("login"),
             sudo=machine.get("sudo"),
-            password=None if password is None else references.written(references.resolve(password, self.lookup)),
+            password=self._password(machine),
             access=machine.get("access"),
             groups=tuple(group for group, names in self.groups.items() if machine.name in names and group != "all"),
             after=self._after(machine),
             nesting=machine.block.nesting,
         )
+
+    def _password(self, machine: inventory.Machine) -> str | None:
+        if (written := machine.get("password")) is None:
+            return None
+        password = references.written(references.resolve(written, self.lookup))
+        if not password.isprintable():
+            raise errors.BadInput(f"machine '{machine.name}': its password holds a line break or another sign that nobody can type")
+        return password
 
     def _after(self, machine: inventory.Machine) -> tuple[str, ...]:
         written = set(self.waits[machine.base])
@@ -199,7 +207,7 @@ class _Work:
         return str(hop)
 
     def _names(self, machine: inventory.Machine) -> tuple[str, ...]:
-        short = dict.fromkeys((machine.name, machine.hostname.lower(), *(machine.block.aliases if machine.number < 2 else ())))
+        short = dict.fromkeys((machine.name, machine.hostname.lower(), *machine.block.aliases))
         domains = [network.block.domain for network in self.networks if network.name in machine.nics and network.block.domain]
         long = [f"{name}.{domain}" for domain in domains for name in (machine.name, machine.hostname.lower())]
         return tuple(dict.fromkeys((*short, *long)))

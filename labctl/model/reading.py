@@ -35,7 +35,7 @@ def parse(text: str, file: str) -> language.Blueprint:
 def read(text: str, file: str) -> Reading:
     """The blueprint with its warnings. Raises BadInput with complaints; the warnings found so far are among them."""
     value, tree = validated(text, file)
-    found = [
+    found = tree.warnings + [
         tree.complaint(
             tree.key_mark(finding.loc) if finding.at_key else tree.value_mark(finding.loc), finding.text, warning=finding.warning
         )

@@ -84,7 +84,8 @@ def _pattern(pattern: str, complaint: Callable[[str], str]) -> Callable[[Any, Va
     return check
 
 
-def _truth(value: Any, info: ValidationInfo) -> bool:
+def truth_of(value: Any, info: ValidationInfo) -> bool:
+    """`true` or `false`, and no other word."""
     text = text_of(value, info)
     if text not in {"true", "false"}:
         raise wrong(f"write true or false, not '{text}'")
@@ -275,7 +276,7 @@ def _string(pattern: str) -> WithJsonSchema:
 
 _ANY_SCALAR = {"type": ["string", "number", "boolean"]}
 Text = Annotated[str, BeforeValidator(text_of), WithJsonSchema(_ANY_SCALAR)]
-Truth = Annotated[bool, BeforeValidator(_truth)]
+Truth = Annotated[bool, BeforeValidator(truth_of)]
 Whole = Annotated[int, BeforeValidator(whole_of)]
 Size = Annotated[int, BeforeValidator(_size), _string("[1-9][0-9]*[MGT]")]
 """MiB."""
@@ -345,6 +346,13 @@ def sized(least: int, most: int) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def off(value: Any, info: ValidationInfo) -> bool:
+    """A truth of which only `false` is built."""
+    if truth_of(value, info):
+        raise not_yet(str(info.field_name), kind="key")
+    return False
 
 
 def only(supported: str, *later: str) -> BeforeValidator:

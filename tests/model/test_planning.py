@@ -181,3 +181,14 @@ def test_groups_agree_with_the_inventory():
     assert groups["desk"] == ("desk-1", "desk-2")
     assert groups["windows"] == ()
     assert groups["all"] == tuple(machine.name for machine in members)
+
+
+def test_a_password_that_nobody_can_type_is_refused():
+    rest = "variables: {p: {ask: secret, label: P}}\n"
+    blueprint = lab('  a: {password: "${lab.p}"}', rest)
+    values = planning.draw(blueprint, {"p": "a\nroot:x"}, random.Random(0))
+    seat = SeatRef(number=1, name="Ada", login="ada")
+    with pytest.raises(errors.BadInput) as caught:
+        planning.plan(blueprint, SITE, environment="abcde12345", plot=1, classroom="c", seat=seat, source=SOURCE, values=values)
+    assert "machine 'a': its password holds a line break" in str(caught.value)
+    assert "root" not in str(caught.value)
