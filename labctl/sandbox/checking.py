@@ -129,9 +129,9 @@ def _range_failure(facts: dict[str, Any], kind: str, value: str) -> str | None:
             number = float(value)
         except ValueError:
             return None
-        if "maximum" in facts and number > facts["maximum"]:
+        if "maximum" in facts and number > float(facts["maximum"]):
             return f"value must have a maximum value of {facts['maximum']}"
-        if "minimum" in facts and number < facts["minimum"]:
+        if "minimum" in facts and number < float(facts["minimum"]):
             return f"value must have a minimum value of {facts['minimum']}"
     elif facts.get("enum") and value not in facts["enum"]:
         return f"value '{value}' does not have a value in the enumeration '{', '.join(map(str, facts['enum']))}'"

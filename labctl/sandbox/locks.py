@@ -25,6 +25,12 @@ class Locks:
         self.held_elsewhere: set[str] = set()
         """Names some other process holds (recorded situations)."""
 
+    def release_elsewhere(self) -> None:
+        """The other process lets go."""
+        with self._changed:
+            self.held_elsewhere = set()
+            self._changed.notify_all()
+
     @contextlib.contextmanager
     def guest(self, kind: str, vmid: int | str, wait: float = 10.0, *, shared: bool = False) -> Iterator[None]:
         """A guest's config lock."""
