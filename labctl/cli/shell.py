@@ -49,7 +49,14 @@ def ssh(
       labctl ssh monday 3 attacker
 
       labctl ssh monday 3 attacker uname -a
+
+      labctl ssh monday 3 -- uname -a
     """
+    words = words or []
+    if machine == "--":  # options of the command are not ours to read, so the separator arrives here as a word
+        machine = None
+    elif words[:1] == ["--"]:
+        words = words[1:]
     settings = settings_.Settings()
     config, hosts = fetch(client.Client(settings), settings, name, seat)
     if not hosts:
@@ -60,4 +67,4 @@ def ssh(
     program = shutil.which("ssh")
     if program is None:
         raise errors.NotFound("there is no `ssh` on this machine.", hint="apt-get install openssh-client")
-    os.execv(program, [*command(config, chosen), *(words or [])])  # noqa: S606  (ssh takes over the terminal; no shell is between)
+    os.execv(program, [*command(config, chosen), *words])  # noqa: S606  (ssh takes over the terminal; no shell is between)
