@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from labctl.model import blueprint_steps, blueprint_variables, scalars
+from labctl.model import blueprint_steps, blueprint_variables, refusals, scalars
 from labctl.model.block import Block
 from labctl.model.scalars import Duration, ImageName, Maybe, Name, NotYet, PlaceName, Scope, Several, Size, Table, Text, Truth, Whole
 
@@ -28,25 +28,25 @@ _TAKEN_LOGINS = frozenset({"root", "labctl", "daemon", "nobody", "sshd", "system
 
 def _digcomp(text: str) -> str:
     if not re.fullmatch(_DIGCOMP, text):
-        raise scalars.wrong(f"'{text}' is not a competence of DigComp (1.1-1.3 2.1-2.6 3.1-3.4 4.1-4.4 5.1-5.4)")
+        raise refusals.wrong(f"'{text}' is not a competence of DigComp (1.1-1.3 2.1-2.6 3.1-3.4 4.1-4.4 5.1-5.4)")
     return text
 
 
 def _esco(text: str) -> str:
     if not re.fullmatch(_UUID, text):
-        raise scalars.wrong(f"'{text}' is not the UUID of an ESCO skill")
+        raise refusals.wrong(f"'{text}' is not the UUID of an ESCO skill")
     return text.lower()
 
 
 def _language(text: str) -> str:
     if not re.fullmatch(_LANGUAGE, text):
-        raise scalars.wrong(f"'{text}' is not a language (BCP 47); write en, fr or pt-BR")
+        raise refusals.wrong(f"'{text}' is not a language (BCP 47); write en, fr or pt-BR")
     return text
 
 
 def _licence(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9.+-]+( (AND|OR|WITH) [A-Za-z0-9.+-]+)*", text):
-        raise scalars.wrong(f"'{text}' is not an SPDX licence; write it like CC-BY-4.0")
+        raise refusals.wrong(f"'{text}' is not an SPDX licence; write it like CC-BY-4.0")
     return text
 
 
@@ -93,24 +93,24 @@ class Image(Block):
 
 def _login(text: str) -> str:
     if text in _TAKEN_LOGINS:
-        raise scalars.wrong(f"'{text}' is an account of the system; choose another login")
+        raise refusals.wrong(f"'{text}' is an account of the system; choose another login")
     if not re.fullmatch(_LOGIN, text):
-        raise scalars.wrong(f"'{text}' is not a login: small letters, digits, '-' and '_', beginning with a letter, at most 31")
+        raise refusals.wrong(f"'{text}' is not a login: small letters, digits, '-' and '_', beginning with a letter, at most 31")
     return text
 
 
 def _password(text: str) -> str:
     if not re.fullmatch(r"\$\{lab\." + scalars.VARIABLE + r"\}", text):
-        raise scalars.wrong("password is a reference to a variable: password: ${lab.NAME} (a constant is a variable with value:)")
+        raise refusals.wrong("password is a reference to a variable: password: ${lab.NAME} (a constant is a variable with value:)")
     return text
 
 
 def _access(value: Any, info: ValidationInfo) -> str:
     text = scalars.text_of(value, info)
     if text == "desktop":
-        raise scalars.not_yet("access: desktop")
+        raise refusals.not_yet("access: desktop")
     if text != "terminal":
-        raise scalars.wrong(f"'{text}' is not possible; one of terminal, desktop")
+        raise refusals.wrong(f"'{text}' is not possible; one of terminal, desktop")
     return text
 
 
@@ -131,26 +131,26 @@ class Defaults(Block):
 
 def _nic(text: str) -> str:
     if text == "dhcp":
-        raise scalars.not_yet("dhcp")
+        raise refusals.not_yet("dhcp")
     if text in {"auto", "none"}:
         return text
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise scalars.wrong(f"'{text}' is not an address; write an IPv4 address without '/', auto, dhcp or none") from None
+        raise refusals.wrong(f"'{text}' is not an address; write an IPv4 address without '/', auto, dhcp or none") from None
 
 
 def _hostname(text: str) -> str:
     if not re.fullmatch(_HOSTNAME, text):
-        raise scalars.wrong(f"'{text}' is not a hostname: letters, digits and '-', at most 63, no dots")
+        raise refusals.wrong(f"'{text}' is not a hostname: letters, digits and '-', at most 63, no dots")
     return text
 
 
 def _alias(text: str) -> str:
     if text.startswith("*."):
-        raise scalars.not_yet(text)
+        raise refusals.not_yet(text)
     if not re.fullmatch(_DOMAIN, text):
-        raise scalars.wrong(f"'{text}' is not a DNS name")
+        raise refusals.wrong(f"'{text}' is not a DNS name")
     return text
 
 
@@ -179,18 +179,18 @@ class Machine(Defaults):
 def _cidr(text: str) -> str:
     network = scalars.network_of(text)
     if not 16 <= network.prefixlen <= 30:
-        raise scalars.wrong(f"'{text}' is not between /16 and /30")
+        raise refusals.wrong(f"'{text}' is not between /16 and /30")
     return str(network)
 
 
 def _egress(value: Any, info: ValidationInfo) -> str:
     if isinstance(value, list):
-        raise scalars.not_yet("egress: a list")
+        raise refusals.not_yet("egress: a list")
     text = scalars.text_of(value, info)
     if text in {"site", "internet"}:
-        raise scalars.not_yet(f"egress: {text}")
+        raise refusals.not_yet(f"egress: {text}")
     if text != "none":
-        raise scalars.wrong(f"'{text}' is not possible; one of none, site, internet, or a list")
+        raise refusals.wrong(f"'{text}' is not possible; one of none, site, internet, or a list")
     return text
 
 
@@ -200,18 +200,18 @@ def _gateway(text: str) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise scalars.wrong(f"'{text}' is not possible; write auto, none, an IPv4 address or a machine") from None
+        raise refusals.wrong(f"'{text}' is not possible; write auto, none, an IPv4 address or a machine") from None
 
 
 def _dns(value: Any, info: ValidationInfo) -> str:
     if isinstance(value, list) or scalars.text_of(value, info) != "auto":
-        raise scalars.not_yet("dns", kind="key")
+        raise refusals.not_yet("dns", kind="key")
     return "auto"
 
 
 def _domain(text: str) -> str:
     if not re.fullmatch(_DOMAIN, text):
-        raise scalars.wrong(f"'{text}' is not a domain; write it like corp.lab")
+        raise refusals.wrong(f"'{text}' is not a domain; write it like corp.lab")
     return text.lower()
 
 
@@ -269,5 +269,5 @@ class Blueprint(Block):
         if not self.networks and "networks" in self.model_fields_set:
             complaints.append(("networks", "'networks' has no network; leave it out for one network 'lan', 10.10.10.0/24"))
         if complaints:
-            scalars.wrong_keys(complaints)
+            refusals.wrong_keys(complaints)
         return self

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from labctl.model import scalars
+from labctl.model import refusals, scalars
 from labctl.model.block import Block
 from labctl.model.scalars import AbsolutePath, Duration, Free, Maybe, Mode, Name, Path, Regex, Several, Table, Text, Truth, Whole
 
@@ -31,25 +31,25 @@ _MOST_CONTENT = 64 * 1024
 
 def _role(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]*){0,2}", text):
-        raise scalars.wrong(f"'{text}' is not a role's name: small letters, digits and '_'")
+        raise refusals.wrong(f"'{text}' is not a role's name: small letters, digits and '_'")
     return text
 
 
 def _package(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.+-]*(=[A-Za-z0-9.+~:-]+)?", text):
-        raise scalars.wrong(f"'{text}' is not a package; write name or name=version")
+        raise refusals.wrong(f"'{text}' is not a package; write name or name=version")
     return text
 
 
 def _content(text: str) -> str:
     if len(text.encode()) > _MOST_CONTENT:
-        raise scalars.wrong("'content' is longer than 64K; put the file under files/ and copy it in a playbook")
+        raise refusals.wrong("'content' is longer than 64K; put the file under files/ and copy it in a playbook")
     return text
 
 
 def _account(text: str) -> str:
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", text):
-        raise scalars.wrong(f"'{text}' is not an account")
+        raise refusals.wrong(f"'{text}' is not an account")
     return text
 
 
@@ -57,7 +57,7 @@ def _one_of(block: Block, what: str, kinds: tuple[str, ...]) -> str:
     said = [key for key in kinds if block.said(key)]
     if len(said) != 1:
         has = " and ".join(said) if said else "none"
-        raise scalars.wrong(f"{what} has exactly one of {', '.join(kinds)}; this one has {has}")
+        raise refusals.wrong(f"{what} has exactly one of {', '.join(kinds)}; this one has {has}")
     return said[0]
 
 
@@ -102,15 +102,15 @@ class Step(Block):
         if self.hosts is not None and not self.hosts:
             strangers.append(("hosts", "'hosts' is empty; name machines, groups or all"))
         if strangers:
-            scalars.wrong_keys(strangers)
+            refusals.wrong_keys(strangers)
         if kind == "write" and self.content is None:
-            raise scalars.wrong("'write' needs 'content'")
+            raise refusals.wrong("'write' needs 'content'")
         return self
 
 
 def _http(text: str) -> str:
     if not re.match(r"https?://[^/\s]+", text) or re.search(r"\s", text):
-        raise scalars.wrong(f"'{text}' is not a whole address; write it like http://10.10.10.20/")
+        raise refusals.wrong(f"'{text}' is not a whole address; write it like http://10.10.10.20/")
     return text
 
 
@@ -119,13 +119,13 @@ def _tcp(text: str) -> str:
         return text
     match = re.fullmatch(r"([A-Za-z0-9._-]+):([0-9]{1,5})", text)
     if not match or not 1 <= int(match[2]) <= 65535:
-        raise scalars.wrong(f"'{text}' is not HOST:PORT; write it like 10.10.10.20:80")
+        raise refusals.wrong(f"'{text}' is not HOST:PORT; write it like 10.10.10.20:80")
     return text
 
 
 def _at_most_ten_minutes(seconds: int) -> int:
     if seconds > 600:
-        raise scalars.wrong("a check's timeout is at most 10m")
+        raise refusals.wrong("a check's timeout is at most 10m")
     return seconds
 
 
@@ -176,5 +176,5 @@ class Check(Block):
         if self.absent:
             strangers += [(key, f"'{key}' does not go with 'absent: true'") for key in ("contains", "mode", "owner") if self.said(key)]
         if strangers:
-            scalars.wrong_keys(strangers)
+            refusals.wrong_keys(strangers)
         return self

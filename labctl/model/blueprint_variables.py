@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from labctl.model import scalars
+from labctl.model import free, refusals, scalars
 from labctl.model.block import Block
 from labctl.model.scalars import FreeScalar, Maybe, Scope, Several, Text, Truth, Whole
 
@@ -50,7 +50,7 @@ _OPTIONS = ("length", "min", "max", "choices", "prefix", "avoid", "scope", "labe
 
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,32}", text):
-        raise scalars.wrong(f"'{text}' is not a prefix: letters, digits, '_' and '-', at most 32")
+        raise refusals.wrong(f"'{text}' is not a prefix: letters, digits, '_' and '-', at most 32")
     return text
 
 
@@ -86,7 +86,7 @@ class Variable(Block):
         said = [key for key in KINDS if self.said(key)]
         if len(said) != 1:
             has = " and ".join(said) if said else "none"
-            raise scalars.wrong(f"a variable has exactly one of random, ask, value; this one has {has}")
+            raise refusals.wrong(f"a variable has exactly one of random, ask, value; this one has {has}")
         kind = said[0]
         word = getattr(self, kind)
         takes: tuple[str, ...] = ()
@@ -98,7 +98,7 @@ class Variable(Block):
         rest = f"; {name} takes {', '.join(takes)}" if takes else f"; {name} takes no options"
         strangers = [(key, f"'{key}' does not go with '{name}'{rest}") for key in _OPTIONS if self.said(key) and key not in takes]
         if strangers:
-            scalars.wrong_keys(strangers)
+            refusals.wrong_keys(strangers)
         self._complete(name)
         return self
 
@@ -108,24 +108,24 @@ class Variable(Block):
             needs = (*needs, "label")
         for key in needs:
             if not self.said(key):
-                raise scalars.wrong(f"'{name}' needs '{key}'")
+                raise refusals.wrong(f"'{name}' needs '{key}'")
         if self.choices is not None and not self.choices:
-            scalars.wrong_keys([("choices", "'choices' is empty")])
+            refusals.wrong_keys([("choices", "'choices' is empty")])
         low, high = LENGTHS.get(self.random or "", (1, 1))
         if self.length is not None and not low <= self.length <= high:
-            scalars.wrong_keys([("length", f"'length' of '{name}' is {low} to {high}")])
+            refusals.wrong_keys([("length", f"'length' of '{name}' is {low} to {high}")])
         least, most = self.range()
         if least > most:
-            scalars.wrong_keys([("max", f"'max' ({most}) is less than 'min' ({least})")])
+            refusals.wrong_keys([("max", f"'max' ({most}) is less than 'min' ({least})")])
         if self.random == "port" and not (least >= 1 and most <= 65535):
-            scalars.wrong_keys([("min" if least < 1 else "max", "a port is 1 to 65535")])
+            refusals.wrong_keys([("min" if least < 1 else "max", "a port is 1 to 65535")])
         if self.default is not None and (complaint := self.refuses(self.default)):
-            scalars.wrong_keys([("default", complaint)])
+            refusals.wrong_keys([("default", complaint)])
 
     def range(self) -> tuple[int, int]:
         """The least and the most of a number or port."""
         usual = USUAL.get(self.random or "", {})
-        low, high = int(usual.get("min", -scalars.MOST_EXACT)), int(usual.get("max", scalars.MOST_EXACT))
+        low, high = int(usual.get("min", -free.MOST_EXACT)), int(usual.get("max", free.MOST_EXACT))
         return low if self.min is None else self.min, high if self.max is None else self.max
 
     def refuses(self, answer: object) -> str:

@@ -8,15 +8,13 @@ language's own text. Texts here are promises that tests hold to. Checks that nee
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ValidationError, ValidationInfo, WithJsonSchema
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema
 
-from labctl.model import marked
+from labctl.model import free, refusals
 
 RESERVED = frozenset({"gw", "labctl", "localhost", "all", "any", "none"})
 """No machine, network, app or group is called so."""
@@ -27,37 +25,16 @@ ALWAYS_GROUPS = frozenset({"linux", "windows", "vm", "container"})
 NOT_VARIABLES = frozenset({"seat", "seats", "team", "classroom", "machines", "networks", "apps"})
 """First words of other references."""
 
-MOST_EXACT = 2**53 - 1
-"""The largest whole number that JSON (RFC 8785) keeps exactly."""
-
 NAME = r"[a-z]([a-z0-9-]{0,22}[a-z0-9])?"
 VARIABLE = r"[a-z][a-z0-9_]{0,30}"
 IMAGE = r"[a-z0-9][a-z0-9.-]{0,39}"
 _WHOLE = r"-?(0|[1-9][0-9]*)"
-_DECIMAL = r"-?(0|[1-9][0-9]*)\.[0-9]+"
-_CORE_NUMBER = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+"
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MIB = {"M": 1, "G": 1024, "T": 1024 * 1024}
 
 
-def wrong(text: str, *, kind: str = "labctl") -> PydanticCustomError:
-    """An error with exactly this text. `kind` "key" points at the key instead of the value."""
-    return PydanticCustomError("labctl_key" if kind == "key" else "labctl", "{text}", {"text": text})
-
-
-def wrong_keys(complaints: Iterable[tuple[str | int, str]]) -> NoReturn:
-    """Refuse several keys of one block at once, each at its own place."""
-    details = [InitErrorDetails(type=wrong(text, kind="key"), loc=(key,), input=None) for key, text in complaints]
-    raise ValidationError.from_exception_data("block", details)
-
-
-def not_yet(what: str, *, kind: str = "labctl") -> PydanticCustomError:
-    """A part of the language that this labctl does not do yet: refused, never ignored."""
-    return wrong(f"'{what}' is not supported yet", kind=kind)
-
-
 def _refuse_key(_value: Any, info: ValidationInfo) -> NoReturn:
-    raise not_yet(info.field_name or "this", kind="key")
+    raise refusals.not_yet(info.field_name or "this", kind="key")
 
 
 NotYet = Annotated[Any, BeforeValidator(_refuse_key), WithJsonSchema({"not": {}, "description": "not supported yet"})]
@@ -68,9 +45,9 @@ def text_of(value: Any, info: ValidationInfo) -> str:
     """Any scalar, as written."""
     name = info.field_name or "it"
     if value is None:
-        raise wrong(f"'{name}' has no value", kind="key")
+        raise refusals.wrong(f"'{name}' has no value", kind="key")
     if isinstance(value, dict | list):
-        raise wrong(f"'{name}' must be one value, not a {'block of keys' if isinstance(value, dict) else 'list'}")
+        raise refusals.wrong(f"'{name}' must be one value, not a {'block of keys' if isinstance(value, dict) else 'list'}")
     return str(value)
 
 
@@ -78,7 +55,7 @@ def _pattern(pattern: str, complaint: Callable[[str], str]) -> Callable[[Any, Va
     def check(value: Any, info: ValidationInfo) -> str:
         text = text_of(value, info)
         if not re.fullmatch(pattern, text):
-            raise wrong(complaint(text))
+            raise refusals.wrong(complaint(text))
         return text
 
     return check
@@ -88,7 +65,7 @@ def truth_of(value: Any, info: ValidationInfo) -> bool:
     """`true` or `false`, and no other word."""
     text = text_of(value, info)
     if text not in {"true", "false"}:
-        raise wrong(f"write true or false, not '{text}'")
+        raise refusals.wrong(f"write true or false, not '{text}'")
     return text == "true"
 
 
@@ -96,12 +73,12 @@ def whole_of(value: Any, info: ValidationInfo) -> int:
     """A whole number without leading zeros."""
     text = text_of(value, info)
     if re.fullmatch(_WHOLE, text):
-        if len(text) > 16 or abs(int(text)) > MOST_EXACT:
-            raise wrong(f"'{text[:20]}...' is too large" if len(text) > 20 else f"'{text}' is too large")
+        if len(text) > 16 or abs(int(text)) > free.MOST_EXACT:
+            raise refusals.wrong(f"'{text[:20]}...' is too large" if len(text) > 20 else f"'{text}' is too large")
         return int(text)
     if re.fullmatch(r"-?0[0-9]+", text):
-        raise wrong(f"'{text}' begins with a zero; write {text.lstrip('-0') or '0'}")
-    raise wrong(f"'{text}' is not a whole number")
+        raise refusals.wrong(f"'{text}' begins with a zero; write {text.lstrip('-0') or '0'}")
+    raise refusals.wrong(f"'{text}' is not a whole number")
 
 
 def _size(value: Any, info: ValidationInfo) -> int:
@@ -109,10 +86,10 @@ def _size(value: Any, info: ValidationInfo) -> int:
     if match := re.fullmatch(r"([1-9][0-9]{0,6})([MGT])", text):
         return int(match[1]) * _MIB[match[2]]
     if re.fullmatch(r"[1-9][0-9]*", text):
-        raise wrong(f"'{text}' has no unit; write {text}M, {text}G or {text}T")
+        raise refusals.wrong(f"'{text}' has no unit; write {text}M, {text}G or {text}T")
     if match := re.fullmatch(r"([1-9][0-9]*) ?([mgtMGT])(i?[bB])?", text):
-        raise wrong(f"write '{match[1]}{match[2].upper()}' instead of '{text}' (units are M, G, T, all binary)")
-    raise wrong(f"'{text}' is not a size; write a whole number with M, G or T, such as 2G")
+        raise refusals.wrong(f"write '{match[1]}{match[2].upper()}' instead of '{text}' (units are M, G, T, all binary)")
+    raise refusals.wrong(f"'{text}' is not a size; write a whole number with M, G or T, such as 2G")
 
 
 def _duration(value: Any, info: ValidationInfo) -> int:
@@ -124,7 +101,7 @@ def _duration(value: Any, info: ValidationInfo) -> int:
         instead = f"; write {int(match[1]) * 60 + int(match[2])}m"
     elif re.fullmatch(r"[1-9][0-9]*", text):
         instead = f"; write {text}s, {text}m, {text}h or {text}d"
-    raise wrong(f"'{text}' is not a duration{instead or '; write a whole number with s, m, h or d, such as 90m'}")
+    raise refusals.wrong(f"'{text}' is not a duration{instead or '; write a whole number with s, m, h or d, such as 90m'}")
 
 
 def _not_name(text: str) -> str:
@@ -133,15 +110,15 @@ def _not_name(text: str) -> str:
 
 def _place_name(name: str) -> str:
     if name in RESERVED:
-        raise wrong(f"'{name}' is a word of the language; choose another name")
+        raise refusals.wrong(f"'{name}' is a word of the language; choose another name")
     if name in ALWAYS_GROUPS:
-        raise wrong(f"'{name}' is a group that always exists; choose another name")
+        raise refusals.wrong(f"'{name}' is a group that always exists; choose another name")
     return name
 
 
 def _variable_name(name: str) -> str:
     if name in NOT_VARIABLES:
-        raise wrong(f"'{name}' is a word of the language; choose another name for the variable")
+        raise refusals.wrong(f"'{name}' is a word of the language; choose another name for the variable")
     return name
 
 
@@ -150,11 +127,11 @@ def network_of(text: str) -> ipaddress.IPv4Network:
     try:
         interface = ipaddress.IPv4Interface(text)
     except ValueError:
-        raise wrong(f"'{text}' is not a network; write it like 10.10.10.0/24") from None
+        raise refusals.wrong(f"'{text}' is not a network; write it like 10.10.10.0/24") from None
     if "/" not in text:
-        raise wrong(f"'{text}' is not a network; write it like 10.10.10.0/24")
+        raise refusals.wrong(f"'{text}' is not a network; write it like 10.10.10.0/24")
     if interface.ip != interface.network.network_address:
-        raise wrong(f"'{text}' is an address within a network; the network is {interface.network}")
+        raise refusals.wrong(f"'{text}' is an address within a network; the network is {interface.network}")
     return interface.network
 
 
@@ -162,28 +139,28 @@ def _address(text: str) -> str:
     try:
         return str(ipaddress.IPv4Address(text))
     except ValueError:
-        raise wrong(f"'{text}' is not an IPv4 address") from None
+        raise refusals.wrong(f"'{text}' is not an IPv4 address") from None
 
 
 def _path(text: str) -> str:
     if text.startswith("/"):
-        raise wrong(f"'{text}' is absolute; paths are relative to the blueprint's folder")
+        raise refusals.wrong(f"'{text}' is absolute; paths are relative to the blueprint's folder")
     if ".." in text.split("/"):
-        raise wrong(f"'{text}' leaves the blueprint's folder; '..' is not used in paths")
+        raise refusals.wrong(f"'{text}' leaves the blueprint's folder; '..' is not used in paths")
     if not text or "\\" in text or "\0" in text or any(part in {"", "."} for part in text.split("/")):
-        raise wrong(f"'{text}' is not a path; write it like plays/web.yml")
+        raise refusals.wrong(f"'{text}' is not a path; write it like plays/web.yml")
     return text
 
 
 def _absolute(text: str) -> str:
     if not re.fullmatch(r"(/[^/\0\n]+)+", text) or {"..", "."} & set(text.split("/")):
-        raise wrong(f"'{text}' must be the whole path of a file, beginning with /")
+        raise refusals.wrong(f"'{text}' must be the whole path of a file, beginning with /")
     return text
 
 
 def _mode(text: str) -> str:
     if not re.fullmatch(r"0?[0-7]{3}", text):
-        raise wrong(f"'{text}' is not a mode; write it in octal, such as 0640")
+        raise refusals.wrong(f"'{text}' is not a mode; write it in octal, such as 0640")
     return text.zfill(4)
 
 
@@ -191,82 +168,29 @@ def _regex(text: str) -> str:
     try:
         re.compile(re.sub(r"\$\{lab\.[^}]*\}", "x", text))
     except re.error as error:
-        raise wrong(f"'{text}' is not a regular expression: {error}") from None
+        raise refusals.wrong(f"'{text}' is not a regular expression: {error}") from None
     return text
-
-
-def free_of(value: Any) -> Any:
-    """`vars`: the YAML 1.2 core types, but nothing that ordinary loaders would read in two ways. Every refusal at its own place."""
-    found: list[InitErrorDetails] = []
-    free = _free(value, (), found)
-    if found:
-        raise ValidationError.from_exception_data("vars", found)
-    return free
-
-
-def _free(value: Any, loc: marked.Loc, found: list[InitErrorDetails]) -> Any:
-    if isinstance(value, dict):
-        return {key: _free(item, (*loc, key), found) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_free(item, (*loc, place), found) for place, item in enumerate(value)]
-    if not isinstance(value, marked.Scalar) or not value.plain:
-        return str(value) if isinstance(value, str) else value
-    try:
-        return _core(str(value))
-    except PydanticCustomError as error:
-        found.append(InitErrorDetails(type=error, loc=loc, input=value))
-        return None
-
-
-def _core(text: str) -> Any:
-    if text in {"true", "false"}:
-        return text == "true"
-    if text.lower() in {"true", "false", "yes", "no", "on", "off", "y", "n"}:
-        raise wrong(f"'{text}' could be a word or a truth value; write true or false, or put it in quotes")
-    if text.lower() == "null":
-        raise wrong(f"'{text}' could be a word or no value; write null, or put it in quotes")
-    if re.fullmatch(r"[-+]?\.inf|\.nan", text.lower()):
-        raise wrong(f"'{text}' is not a number that can be kept; put it in quotes")
-    if not re.fullmatch(_CORE_NUMBER, text):
-        return text
-    if len(text) > 20:
-        raise wrong(f"'{text[:20]}...' is too long for a number; put it in quotes")
-    number = _number(text)
-    if isinstance(number, int) and abs(number) > MOST_EXACT:
-        raise wrong(f"'{text}' is too large for a number; put it in quotes")
-    if json.dumps(number) != text:
-        raise wrong(f"'{text}' would become {json.dumps(number)}; put it in quotes")
-    return number
-
-
-def _number(text: str) -> int | float:
-    if re.fullmatch(r"[-+]?[0-9]+", text):
-        return int(text)
-    if text.startswith(("0o", "0x")):
-        return int(text, 0)
-    number = float(text)
-    return int(number) if number.is_integer() and abs(number) < MOST_EXACT else number
 
 
 def _free_scalar(value: Any, info: ValidationInfo) -> Any:
     text_of(value, info)
-    return free_of(value)
+    return free.free_of(value)
 
 
 def _listed(value: Any, info: ValidationInfo) -> tuple[Any, ...]:
     if value is None:
-        raise wrong(f"'{info.field_name}' must be a list, but has no value", kind="key")
+        raise refusals.wrong(f"'{info.field_name}' must be a list, but has no value", kind="key")
     if not isinstance(value, list):
         shown = f"; write [{value}]" if isinstance(value, str) and len(value) < 40 and "\n" not in value else ""
-        raise wrong(f"'{info.field_name}' must be a list{shown}")
+        raise refusals.wrong(f"'{info.field_name}' must be a list{shown}")
     return tuple(value)
 
 
 def _mapped(value: Any, info: ValidationInfo) -> dict[str, Any]:
     if value is None:
-        raise wrong(f"'{info.field_name}' must be a block of keys, but has no value", kind="key")
+        raise refusals.wrong(f"'{info.field_name}' must be a block of keys, but has no value", kind="key")
     if not isinstance(value, dict):
-        raise wrong(f"'{info.field_name}' must be a block of keys, not a {'list' if isinstance(value, list) else 'single value'}")
+        raise refusals.wrong(f"'{info.field_name}' must be a block of keys, not a {'list' if isinstance(value, list) else 'single value'}")
     return value
 
 
@@ -314,7 +238,7 @@ Path = Annotated[Text, AfterValidator(_path)]
 AbsolutePath = Annotated[Text, AfterValidator(_absolute)]
 Mode = Annotated[Text, AfterValidator(_mode)]
 Regex = Annotated[Text, AfterValidator(_regex)]
-Free = Annotated[Any, BeforeValidator(free_of)]
+Free = Annotated[Any, BeforeValidator(free.free_of)]
 FreeScalar = Annotated[Any, BeforeValidator(_free_scalar), WithJsonSchema(_ANY_SCALAR)]
 
 _T = TypeVar("_T")
@@ -327,7 +251,7 @@ Table = Annotated[dict[_K, _T], BeforeValidator(_mapped)]
 
 def _given(value: Any, info: ValidationInfo) -> Any:
     if value is None:
-        raise wrong(f"'{info.field_name}' has no value", kind="key")
+        raise refusals.wrong(f"'{info.field_name}' has no value", kind="key")
     return value
 
 
@@ -340,9 +264,9 @@ def sized(least: int, most: int) -> AfterValidator:
 
     def check(text: str) -> str:
         if len(text) < least:
-            raise wrong(f"'{text}' is too short; at least {least} characters")
+            raise refusals.wrong(f"'{text}' is too short; at least {least} characters")
         if len(text) > most:
-            raise wrong(f"this is {len(text)} characters long; at most {most}")
+            raise refusals.wrong(f"this is {len(text)} characters long; at most {most}")
         return text
 
     return AfterValidator(check)
@@ -351,7 +275,7 @@ def sized(least: int, most: int) -> AfterValidator:
 def off(value: Any, info: ValidationInfo) -> bool:
     """A truth of which only `false` is built."""
     if truth_of(value, info):
-        raise not_yet(str(info.field_name), kind="key")
+        raise refusals.not_yet(str(info.field_name), kind="key")
     return False
 
 
@@ -361,9 +285,9 @@ def only(supported: str, *later: str) -> BeforeValidator:
     def check(value: Any, info: ValidationInfo) -> str:
         text = text_of(value, info)
         if text in later:
-            raise not_yet(f"{info.field_name}: {text}")
+            raise refusals.not_yet(f"{info.field_name}: {text}")
         if text != supported:
-            raise wrong(f"'{text}' is not possible; one of {', '.join((supported, *later))}")
+            raise refusals.wrong(f"'{text}' is not possible; one of {', '.join((supported, *later))}")
         return text
 
     return BeforeValidator(check)
