@@ -99,8 +99,9 @@ class Desk:
         """Open a class of one seat for each line of the roster: all of it is written, or nothing.
 
         Raises BadInput (name, roster, dates, answers, blueprint), NotFound (blueprint, template), Conflict (name taken, no room on
-        the cluster), Unreachable.
+        the cluster), Unreachable (node, broker).
         """
+        self.bell.listen()
         if not SLUG.fullmatch(slug):
             raise errors.BadInput(
                 f"'{slug}' is not a name for a class.",
@@ -159,7 +160,7 @@ class Desk:
 
     def reset(self, slug: str, number: int, *, who: str) -> Environment:
         """Start a seat again: back to how it was when it first was ready. Also clears the way where a step failed. Raises
-        NotFound, Conflict.
+        NotFound, Conflict, Unreachable (broker).
         """
         _, env = self.seat(slug, number)
         return self._again(env, "reset", who)
@@ -173,13 +174,17 @@ class Desk:
         return tuple(self._again(env, "retry", who) for env in found)
 
     def close(self, slug: str, *, who: str) -> Classroom:
-        """Want everything of the class gone. May be repeated. Raises NotFound."""
+        """Want everything of the class gone. May be repeated. Raises NotFound; Unreachable when it is written down, but the
+        broker is away, so that nothing happens before it is back.
+        """
         self._room(slug)
         self.classrooms.close(slug, self.clock.now())
         left = self.environments.environments(classroom=slug)
         for env in left:
             self.journal.write(env.id, "close", f"class {slug} is closed", who)
         self._ring(env.id for env in left)
+        if left:
+            self._say_if_nobody_hears(f"class '{slug}' is closed, but nothing is removed yet")
         return self.classrooms.classroom(slug)
 
     def seat(self, slug: str, number: int) -> tuple[Seat, Environment]:
@@ -207,6 +212,7 @@ class Desk:
                 f"seat {env.seat} of class '{env.classroom}' is {lifecycle.status(env, now).value}.",
                 hint="Its class is over; open a new one.",
             )
+        self.bell.listen()
         changed = self.classrooms.wish(env.id, _next_round)
         self.journal.write(env.id, word, f"round {changed.wishes.round}", who)
         self._ring([env.id])
@@ -233,6 +239,12 @@ class Desk:
             except errors.TemporaryError:
                 # The wish is written, and the sweep rings for it as soon as there is a broker again.
                 return
+
+    def _say_if_nobody_hears(self, written: str) -> None:
+        try:
+            self.bell.listen()
+        except errors.TemporaryError as error:
+            raise errors.Unreachable(f"{written}: {error.message}", hint=error.hint) from None
 
 
 def _next_round(wishes: Wishes) -> Wishes:

@@ -59,7 +59,11 @@ class Clock(Protocol):
 class Bell(Protocol):
     """Wakes a worker for one environment. Carries an id only; a lost ring costs a minute, never the truth."""
 
-    def ring(self, environment: str) -> None: ...
+    def ring(self, environment: str) -> None:
+        """Wake a worker for it. Raises Unreachable."""
+
+    def listen(self) -> None:
+        """Whether a ring would be carried at all: asked before wishes are written. Raises Unreachable."""
 
 
 class Classrooms(Protocol):

@@ -46,9 +46,12 @@ class CountingBell:
         self.rung: list[str] = []
         self.broken = False
 
-    def ring(self, environment: str) -> None:
+    def listen(self) -> None:
         if self.broken:
-            raise errors.Unreachable("the broker does not answer.")
+            raise errors.Unreachable("the broker does not answer.", hint="`labctl up` starts it.")
+
+    def ring(self, environment: str) -> None:
+        self.listen()
         self.rung.append(environment)
 
 

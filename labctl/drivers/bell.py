@@ -7,7 +7,8 @@ retries are not used (`labctl.runner` turns errors into retries).
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -40,6 +41,8 @@ def application(url: str, *, sweep_seconds: int) -> Application:
         task_default_queue="labctl",
         task_send_sent_event=False,
         worker_prefetch_multiplier=1,
+        # A step that hangs is killed with its process while its message is still its own; it is repeated like any killed one.
+        task_time_limit=int((LONGEST_STEP - timedelta(hours=1)).total_seconds()),
         worker_hijack_root_logger=True,
         # Workers of one home are started alone; gossip and mingle would only cost time.
         worker_enable_remote_control=True,
@@ -58,11 +61,11 @@ def application(url: str, *, sweep_seconds: int) -> Application:
 def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[], object]) -> None:
     """Give the worker its two tasks. Results are thrown away: what is true stands in the database."""
 
-    @app.task(name=TURN)  # type: ignore[untyped-decorator]
+    @app.task(name=TURN, shared=False)  # type: ignore[untyped-decorator]
     def _turn(environment: str) -> None:
         turn(environment)
 
-    @app.task(name=SWEEP)  # type: ignore[untyped-decorator]
+    @app.task(name=SWEEP, shared=False)  # type: ignore[untyped-decorator]
     def _sweep() -> None:
         sweep()
 
@@ -73,21 +76,35 @@ class CeleryBell:
     def __init__(self, url: str, *, sweep_seconds: int) -> None:
         self._url = url
         self._sweep_seconds = sweep_seconds
-        self._app: celery.Celery | None = None
+        self._app: Application | None = None
         self._pid = 0
 
     def ring(self, environment: str) -> None:
         """Raises Unreachable where the broker does not answer: the sweep will ring instead."""
+        with _translated():
+            self._celery().send_task(TURN, args=[environment], expires=3 * self._sweep_seconds, retry=False)
+
+    def listen(self) -> None:
+        """Raises Unreachable where the broker does not answer."""
+        with _translated(), self._celery().connection_for_write() as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0.1)
+
+    def _celery(self) -> Application:
         if self._app is None or self._pid != os.getpid():
             # Connections are not carried over a fork.
             self._app, self._pid = application(self._url, sweep_seconds=self._sweep_seconds), os.getpid()
             # One more try for a connection that idled away; a person waits for the answer.
             self._app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
-        try:
-            self._app.send_task(TURN, args=[environment], expires=3 * self._sweep_seconds, retry=False)
-        except (kombu_errors.OperationalError, OSError) as error:
-            # The address may hold a password, so only the kind of error is told.
-            raise errors.Unreachable(
-                f"the broker does not answer ({type(error).__name__}).",
-                hint="`labctl status` shows whether it runs; `labctl up` starts it.",
-            ) from None
+        return self._app
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (kombu_errors.OperationalError, OSError) as error:
+        # The address may hold a password, so only the kind of error is told.
+        raise errors.Unreachable(
+            f"the broker does not answer ({type(error).__name__}).",
+            hint="`labctl status` shows whether it runs; `labctl up` starts it.",
+        ) from None

@@ -176,9 +176,31 @@ def test_a_class_that_begins_later_is_opened_and_waits(front):
     assert front.run(env) is State.READY
 
 
-def test_without_a_broker_wishes_are_still_written(front):
+def test_without_a_broker_no_class_is_opened(front):
     front.bell.broken = True
+    with pytest.raises(errors.Unreachable, match="broker does not answer") as caught:
+        front.class_()
+    assert "labctl up" in caught.value.hint
+    front.nothing_written()
+
+
+def test_without_a_broker_nothing_is_reset_or_tried_again(front):
+    room = front.class_()
+    front.script.failures["build"] = [errors.PermanentError("no.")]
+    front.run(room.seats[0].environment)
+    front.bell.broken = True
+    for ask in (lambda: front.desk.reset("monday", 1, who="tess"), lambda: front.desk.retry("monday", who="tess")):
+        with pytest.raises(errors.Unreachable, match="broker does not answer"):
+            ask()
+    assert {env.wishes.round for env in front.wired.environments.environments()} == {1}
+
+
+def test_without_a_broker_a_class_is_closed_all_the_same_and_it_says_that_nothing_happens_yet(front):
     front.class_()
+    front.bell.broken = True
+    with pytest.raises(errors.Unreachable, match="class 'monday' is closed, but nothing is removed yet: the broker does not answer"):
+        front.desk.close("monday", who="tess")
+    assert {env.wishes.wanted for env in front.wired.environments.environments()} == {Wanted.GONE}
     front.bell.broken = False
     assert len(front.wired.sweep()) == 2
 

@@ -50,10 +50,15 @@ class House:
         }[name]
         if name == "broker":
             self.broker.prepare()
+        said = (self.home / "worker.log").read_text().count(" ready.") if (self.home / "worker.log").exists() else 0
         with (self.home / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd=CHECKOUT)
         if name == "broker":
             until(self.broker.answers)
+        if name == "worker":
+            # A ring is dropped when it waited for three sweeps, so it is rung when there is somebody to hear it.
+            log = self.home / "worker.log"
+            until(lambda: log.read_text().count(" ready.") > said, what="the worker did not start")
 
     def kill(self, name: str) -> None:
         """-9, with all its children, as when a machine is switched off."""
@@ -145,10 +150,30 @@ def test_without_a_broker_a_ring_is_refused_at_once_and_says_what_to_do(house, w
     house.kill("broker")
     (env,) = world.open()
     began = time.monotonic()
-    with pytest.raises(errors.Unreachable, match="the broker does not answer") as caught:
-        world.wired.bell.ring(env)
-    assert "labctl up" in caught.value.hint
+    for ask in (lambda: world.wired.bell.ring(env), world.wired.bell.listen):
+        with pytest.raises(errors.Unreachable, match="the broker does not answer") as caught:
+            ask()
+        assert "labctl up" in caught.value.hint
     assert time.monotonic() - began < 5
+
+
+def test_a_broker_that_came_back_is_heard_again(house, world):
+    world.wired.bell.listen()
+    house.kill("broker")
+    with pytest.raises(errors.Unreachable):
+        world.wired.bell.listen()
+    house.start("broker")
+    world.wired.bell.listen()
+    world.wired.bell.ring(world.open()[0])
+
+
+def test_a_pool_dies_with_its_worker(house, world):
+    (house.home / "hold-build").touch()
+    house.start("worker")
+    world.wired.bell.ring(world.open()[0])
+    child = psutil.Process(house.hold("build"))
+    os.kill(house.processes["worker"].pid, signal.SIGKILL)
+    child.wait(20)
 
 
 def test_a_ring_carries_an_id_and_nothing_else(house, world):
