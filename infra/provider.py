@@ -121,11 +121,13 @@ class Labctl(sdk.Provider):
 
     async def read(self, request: sdk.ReadRequest) -> sdk.ReadResponse:
         """What is there now; an empty id means that it is gone."""
-        what, known = self._kind(request.type), plain_map(request.inputs) or plain_map(request.properties)
-        known.pop(kind.DRIFTED, None)
+        before = plain_map(request.properties)
+        unfinished = kind.UNFINISHED in (before.pop(kind.DRIFTED, None) or [])
+        what, known = self._kind(request.type), plain_map(request.inputs) or before
         drift = await self._blocking(lambda: what.drift(self._work, known))
         if drift is None:
             return sdk.ReadResponse(resource_id="")
+        drift = (*drift, kind.UNFINISHED) if unfinished else drift
         found = {**known, kind.DRIFTED: list(drift)} if drift else known
         return sdk.ReadResponse(resource_id=request.resource_id, properties=property_map(found), inputs=property_map(known))
 
@@ -142,7 +144,7 @@ class Labctl(sdk.Provider):
         try:
             await self._blocking(lambda: what.make(self._work, inputs))
         except kind.HalfMade as half:
-            raise InitFailed(half.identity, inputs, inputs, [str(half.cause)]) from half
+            raise InitFailed(half.identity, {**inputs, kind.DRIFTED: [kind.UNFINISHED]}, inputs, [str(half.cause)]) from half
 
     async def _blocking(self, call: Callable[[], Result]) -> Result:
         try:

@@ -37,6 +37,10 @@ class Servicer(sdk_server.ProviderServicer):
         self._engine_address = request.address
         return empty_pb2.Empty()
 
+    async def Handshake(self, _request: Any, context: Any) -> None:  # noqa: N802 - gRPC's name
+        """Optional, and missing in the SDK, whose default logs a traceback for every update."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no handshake")
+
     async def DiffConfig(self, _request: Any, _context: Any) -> proto.DiffResponse:  # noqa: N802 - gRPC's name
         """The SDK's is broken (trap 4); our provider has no configuration that could differ."""
         return proto.DiffResponse(changes=proto.DiffResponse.DIFF_NONE)

@@ -134,6 +134,8 @@ class Backend:
         for path in self.checkpoint(stack).parent.glob(f"{stack}.json.*"):
             path.unlink(missing_ok=True)
         (self.root / "project" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
+        for path in (self.root / "project" / ".home" / "logs").glob(f"*+{stack}-*"):
+            path.unlink(missing_ok=True)
         for folder in ("history", "backups"):
             shutil.rmtree(self._books / folder / PROJECT / stack, ignore_errors=True)
         shutil.rmtree(self._books / "locks" / "organization" / PROJECT / stack, ignore_errors=True)
@@ -159,7 +161,8 @@ def _alive(lock: Path) -> bool:
     if pid == os.getpid():
         return False
     try:
-        return psutil.Process(pid).create_time() <= written.timestamp() + 1
+        process = psutil.Process(pid)
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written.timestamp() + 1
     except psutil.NoSuchProcess:
         return False
 

@@ -1,29 +1,22 @@
 """The real engine: one `pulumi` process per update, our program served to it, our provider attached to it.
 
-Not the Automation API's `up`, which runs four processes for one update (`pulumi.md`, trap 8), but its `LanguageServer`
-with one process of our own, which can also be signalled. All traps of the environment are set in one place, `_environment`.
+Not the Automation API's `up`, which runs four processes for one update (`pulumi.md`, trap 8), but one process of our own,
+which can also be signalled. All traps of the environment are set in one place, `_environment`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from concurrent import futures
 from pathlib import Path
-
-import grpc  # type: ignore[import-untyped]
-from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
 
 from infra import program as program_
 from infra import provider as provider_
 from infra import servicer, state
-from infra.engines import engine, events
+from infra.engines import engine, events, language
 from infra.work import Work
 from labctl import errors
 
@@ -54,7 +47,7 @@ class Pulumi:
     def up(self, program: program_.Program, work: Work) -> engine.Outcome:
         """See `engine.Engine`."""
         self._backend.ensure(program.stack)
-        with _program_served(program) as port:
+        with language.served(program) as port:
             return self._run(
                 ["up", "--refresh", "--skip-preview", f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"], program.stack, work
             )
@@ -62,7 +55,7 @@ class Pulumi:
     def destroy(self, stack: str, work: Work) -> engine.Outcome:
         """See `engine.Engine`."""
         self._backend.ensure(stack)
-        with _program_served(program_.Program(stack)) as port:
+        with language.served(program_.Program(stack)) as port:
             return self._run(["destroy", "--skip-preview", f"--client=127.0.0.1:{port}", "--exec-kind", "auto.inline"], stack, work)
 
     def recover(self, stack: str) -> None:
@@ -129,20 +122,6 @@ def _ensure_passphrase(file: Path) -> None:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         state.write_whole(file, secrets.token_urlsafe(32) + "\n")
-
-
-@contextlib.contextmanager
-def _program_served(program: program_.Program) -> Iterator[int]:
-    """Our program as the CLI's language host, on a loopback port."""
-    server = grpc.server(futures.ThreadPoolExecutor(4, thread_name_prefix="program"))
-    language = LanguageServer(lambda: program_.register(program))
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(language, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        yield port
-    finally:
-        server.stop(0)
 
 
 def _await(process: subprocess.Popen[bytes], work: Work) -> int:

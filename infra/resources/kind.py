@@ -14,6 +14,10 @@ DRIFTED: Final = "drifted"
 """Output that names what `read` found different on the cluster; its presence makes the next diff an update."""
 
 
+UNFINISHED: Final = "unfinished"
+"""Stands in `drifted` of what is half made: a refresh, which drops Pulumi's `initErrors`, must not make it look complete."""
+
+
 class Unknown:
     """A value that is only known once something else exists (previews, and replacement of what is depended on)."""
 
