@@ -36,7 +36,7 @@ class Client:
         self._file = settings.home / "secrets" / "cli-token"
         self._url = f"http://{settings.api_host}:{settings.api_port}"
         # Proxies of the environment are for the outside, not for loopback.
-        self._http = httpx2.Client(base_url=self._url + "/api/v1", timeout=60, trust_env=False)
+        self._http = httpx2.Client(base_url=self._url + "/api/v1", timeout=180, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON at a path."""

@@ -135,8 +135,12 @@ def status(settings: settings_.Settings) -> dict[str, Any]:
 def remarks(settings: settings_.Settings) -> list[str]:
     """What people should know about this node: above all what stands in for what."""
     found = status(settings)
-    lines = ["sandbox node: real Linux guests in containers on this machine, behind the Proxmox API"]
-    return lines + [str(line) for line in found.get("notes", [])]
+    if not found:
+        return ["the sandbox node of this home says nothing of itself"]
+    lines = [f"it is the sandbox node of this machine, which speaks the Proxmox API; guests are {found.get('runtime')}"]
+    if found.get("stands_in"):
+        lines.append("KVM does not run here: a container stands in for each virtual machine")
+    return lines
 
 
 def lacks(found: dict[str, Any]) -> str:

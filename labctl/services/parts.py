@@ -39,6 +39,8 @@ def sandbox_node(settings: settings_.Settings) -> processes.Part:
         env=_env(settings),
         grace=GRACE["node"],
         tree=False,
+        # Guests' directories below the node's home are searched by mapped uids.
+        umask=0o022,
     )
 
 
@@ -63,10 +65,17 @@ def worker(settings: settings_.Settings) -> processes.Part:
 
 def beat(settings: settings_.Settings) -> processes.Part:
     """Celery's clock: asks for the sweep."""
-    schedule = settings.home / "run" / "beat"
-    argv = [*_celery(), "beat", "--loglevel", "INFO", "--schedule", str(schedule), "--pidfile", ""]
-    written = schedule.with_name("beat.db"), schedule
-    return processes.Part("beat", argv, ready=lambda: any(path.exists() for path in written), env=_env(settings), grace=GRACE["beat"])
+    # A folder of its own: which files the schedule becomes depends on the dbm that this Python has.
+    folder = settings.home / "run" / "schedule"
+    folder.mkdir(parents=True, exist_ok=True)
+    argv = [*_celery(), "beat", "--loglevel", "INFO", "--schedule", str(folder / "beat"), "--pidfile", ""]
+
+    def ready() -> bool:
+        # Beat writes its schedule when it begins to tick; that of an earlier run is older than the process.
+        process = processes.Processes(settings.home).find("beat")
+        return process is not None and any(path.stat().st_mtime >= process.create_time() - 1 for path in folder.iterdir())
+
+    return processes.Part("beat", argv, ready=ready, env=_env(settings), grace=GRACE["beat"])
 
 
 def api(settings: settings_.Settings) -> processes.Part:

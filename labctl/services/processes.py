@@ -40,6 +40,7 @@ class Part:
     deadline: float = 60
     grace: float = 20
     tree: bool = True
+    umask: int = 0o077
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,17 @@ class Processes:
         process = self.find(part.name)
         if process is not None and part.ready():
             return False
-        fresh = process is None
-        if process is None:
-            process = self._start(part)
-        self._wait(part, process, say)
-        return fresh
+        if process is not None:
+            try:
+                self._wait(part, process, say)
+            except errors.LabctlError as error:
+                # It lives and does nothing, or died meanwhile: a new one may do better, and says why if not.
+                say(f"{error.message} Starting it anew.")
+                self.stop(part.name, grace=part.grace, tree=part.tree)
+            else:
+                return False
+        self._wait(part, self._start(part), say)
+        return True
 
     def _start(self, part: Part) -> psutil.Process:
         self._run.mkdir(parents=True, exist_ok=True)
@@ -97,6 +104,7 @@ class Processes:
                 cwd=self._run,
                 env={**os.environ, **part.env},
                 start_new_session=True,
+                umask=part.umask,
             )
         process = psutil.Process(child.pid)
         note = self._run / f"{part.name}.pid"

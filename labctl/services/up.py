@@ -37,7 +37,9 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
             _node(settings, timed, say)
         wired = wiring.build(settings)
         with timed("database"):
+            before = os.umask(0o077)  # it holds names, addresses and hashes of tokens
             wired.database.migrate()
+            os.umask(before)
         with timed("management network"):
             assert isinstance(wired.wire, wire.Wire)
             wired.wire.lay()
