@@ -160,7 +160,8 @@ def connect(
                 raise
             time.sleep(0.25)  # sshd answers at once, so this sets the pace of the logins
         except (paramiko.SSHException, OSError, EOFError) as error:
-            last = _reason(error)
+            # A dial cut short by the end of our patience says less than what came before.
+            last = _reason(error) if last == "no answer" or not isinstance(error, TimeoutError) else last
         if time.monotonic() + 0.05 >= deadline:
             raise errors.Unreachable(
                 f"{machine}: SSH on {address} does not answer after {patience:g} s ({last})",
