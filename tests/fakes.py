@@ -162,12 +162,17 @@ class FakeWire:
         self.cluster, self.script = cluster, script
 
     def open(self, machines: Sequence[Machine]) -> None:
-        self.cluster.change(lambda things: things["wires"].update({str((machines[0].vmid - VMIDS) // 32): len(machines)}))
+        self.cluster.change(lambda things: things["wires"].update({str(_plot(machines[0].vmid)): len(machines)}))
         self.script.meet("open", "")
 
     def close(self, plot: int) -> None:
         self.script.meet("close", "")
         self.cluster.change(lambda things: things["wires"].pop(str(plot), None))
+
+
+def _plot(vmid: int) -> int:
+    """Whose a VMID is, on a site whose range begins at 0 or at VMIDS."""
+    return vmid // 32 % (VMIDS // 32)
 
 
 class FakeConfigurator:
