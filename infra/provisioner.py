@@ -83,7 +83,8 @@ class Provisioner:
             raise _worst(work, outcome)
         state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
         self._each(plan.machines, lambda machine: guests.start(work.cluster, _place(machine)))
-        return tuple(self._machine(machine) for machine in plan.machines)
+        stand_ins = {node: _stands_in(self._client, node) for node in sorted({machine.node for machine in plan.machines})}
+        return tuple(_machine(machine, stand_in=machine.kind == "vm" and stand_ins[machine.node]) for machine in plan.machines)
 
     def remove(self, environment: str, plot: int, progress: ports.Progress) -> ports.Removal:
         """See `ports.Provisioner`."""
@@ -137,9 +138,6 @@ class Provisioner:
         to = cluster_.Cluster(self._client, self._turns)
         return Work(to, progress) if progress else Work(to)
 
-    def _machine(self, machine: plan_.PlannedMachine) -> environment_.Machine:
-        return environment_.Machine(machine.name, machine.vmid, machine.node, machine.kind, machine.address, machine.nics[0].mac)
-
     @staticmethod
     def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], object]) -> None:
         """All machines at once; the first error goes up when all are through."""
@@ -151,6 +149,17 @@ class Provisioner:
 
 def _place(machine: plan_.PlannedMachine) -> guests.Place:
     return guests.Place(machine.node, machine.kind, machine.vmid)
+
+
+def _machine(machine: plan_.PlannedMachine, *, stand_in: bool) -> environment_.Machine:
+    return environment_.Machine(
+        machine.name, machine.vmid, machine.node, machine.kind, machine.address, machine.nics[0].mac, stand_in=stand_in
+    )
+
+
+def _stands_in(client: client_.Client, node: str) -> bool:
+    """Whether containers stand in for VMs there: labctl's own sandbox node says so in its version, Proxmox never does."""
+    return "containers stand in for VMs" in str(client.get(f"/nodes/{node}/status").get("pveversion"))
 
 
 def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
