@@ -65,20 +65,35 @@ class Step(Block):
     """One step of the configuration."""
 
     playbook: Maybe[Path] = None
+    """Path of a playbook."""
     role: Maybe[Annotated[Text, AfterValidator(_role)]] = None
+    """Name of a role."""
     script: Maybe[Path] = None
+    """Path of a script; its first line says what runs it, as root."""
     packages: Maybe[Several[Annotated[Text, AfterValidator(_package)]]] = None
+    """Packages of the distribution, name or name=version."""
     write: Maybe[AbsolutePath] = None
+    """Whole path of a small file."""
     hosts: Maybe[Several[Name]] = None
+    """Machines, groups or all; may be left out with one machine."""
     bake: Truth = True
+    """Whether everyone gets the same: then it sees nothing personal."""
     vars: Table[scalars.VarName, Free] = Field(default={})
+    """Ansible's extra vars; for scripts environment LAB_NAME."""
     tags: Several[Text] = ()
+    """Only these tags of the playbook."""
     skip_tags: Several[Text] = ()
+    """All but these tags of the playbook."""
     title: Maybe[Text] = None
+    """What the board shows."""
     timeout: Duration = 1800
+    """30m. Seconds."""
     content: Maybe[Annotated[Text, AfterValidator(_content)]] = None
+    """What is written, at most 64K."""
     owner: Annotated[Text, AfterValidator(_account)] = "root"
+    """Of the written file; root."""
     mode: Mode = "0600"
+    """Of the written file; 0600."""
 
     @property
     def kind(self) -> Literal["playbook", "role", "script", "packages", "write"]:
@@ -133,22 +148,39 @@ class Check(Block):
     """One thing that must hold."""
 
     run: Maybe[Text] = None
+    """A command."""
     script: Maybe[Path] = None
+    """Path of a script."""
     http: Maybe[Annotated[Text, AfterValidator(_http)]] = None
+    """A whole address, opened from the machine."""
     tcp: Maybe[Annotated[Text, AfterValidator(_tcp)]] = None
+    """HOST:PORT, opened from the machine."""
     file: Maybe[AbsolutePath] = None
+    """Whole path of a file."""
     machine: Maybe[Name] = None
+    """Where it happens; may be left out with one machine."""
     as_: Annotated[Literal["root", "learner"], BeforeValidator(scalars.text_of)] = Field(default="root", alias="as")
+    """root or learner (login shell)."""
     exit: Annotated[Whole, Field(ge=0, le=255)] = 0
+    """The command's exit code; 0."""
     output: Maybe[Regex] = None
+    """Regular expression searched in what the command prints."""
     status: Maybe[Annotated[Whole, Field(ge=100, le=599)]] = None
+    """HTTP status; any below 400."""
     body: Maybe[Regex] = None
+    """Regular expression searched in the answer."""
     contains: Maybe[Regex] = None
+    """Regular expression searched in the file."""
     absent: Truth = False
+    """The file must not be there."""
     mode: Maybe[Mode] = None
+    """The file's mode, in octal."""
     owner: Maybe[Annotated[Text, AfterValidator(_account)]] = None
+    """The file's owner."""
     message: Maybe[Text] = None
+    """What people read when it fails."""
     timeout: Annotated[Duration, AfterValidator(_at_most_ten_minutes)] = 10
+    """10s, at most 10m. Seconds."""
 
     @property
     def kind(self) -> Literal["run", "script", "http", "tcp", "file"]:

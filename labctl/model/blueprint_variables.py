@@ -62,19 +62,33 @@ class Variable(Block):
             Literal["password", "hex", "flag", "port", "number", "choice", "uuid", "words", "username"], BeforeValidator(scalars.text_of)
         ]
     ] = None
+    """Drawn for each learner."""
     ask: Maybe[Annotated[Literal["text", "number", "choice", "secret"], BeforeValidator(scalars.text_of)]] = None
+    """Asked of the trainer when a class is opened; the same for all."""
     value: FreeScalar = None
+    """A constant."""
     length: Maybe[Annotated[Whole, Field(ge=1)]] = None
+    """Signs, or words."""
     min: Maybe[Whole] = None
+    """Least number or port."""
     max: Maybe[Whole] = None
+    """Largest number or port."""
     choices: Maybe[Several[FreeScalar]] = None
+    """What is drawn or answered from."""
     prefix: Maybe[Annotated[Text, AfterValidator(_prefix)]] = None
+    """What stands before the braces of a flag; FLAG."""
     avoid: Several[Text] = ()
+    """Values not to draw."""
     scope: Scope = "learner"
+    """One per learner; team and classroom later."""
     label: Maybe[Text] = None
+    """The question."""
     default: FreeScalar = None
+    """The answer when none is given."""
     pattern: Maybe[scalars.Regex] = None
+    """Regular expression that the whole answer matches."""
     shown: Truth = False
+    """Whether the learner may see the value."""
 
     @property
     def personal(self) -> bool:
