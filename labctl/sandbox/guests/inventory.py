@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from labctl.sandbox.guests import cgroups, container, idmap, network
+from labctl.sandbox.guests import cgroups, container, idmap, network, orphans
 
 FOLDERS = ("guests", "layers", "images")
 
@@ -30,6 +30,7 @@ def wipe(home: Path, name: str) -> list[str]:
     the home stay; the home itself goes when it is empty then.
     """
     home = home.resolve()
+    orphans.settle(home)
     gone = found(home, name)
     net = network.Network(name)
     ids = idmap.granted() or idmap.IdMap(idmap.DEFAULT_FIRST)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from labctl.sandbox.guests import check, container, disk, identity, idmap, image, network, recipe
+from labctl.sandbox.guests import check, container, disk, identity, idmap, image, network, orphans, recipe
 from labctl.sandbox.guests.runtime import GuestSpec, RuntimeFailure, Usage
 
 CONTAINER_IMAGE = f"{recipe.NAME}-container"
@@ -45,6 +45,7 @@ class LxcRuntime:
         self._locks: defaultdict[int, threading.RLock] = defaultdict(threading.RLock)
         self._sizes: dict[int, tuple[float, int]] = {}
         check.searchable(self.home, self.ids)
+        orphans.settle(self.home)
         self.disks.prepare()
         self.network.ensure()
         for vmid in self.running():
