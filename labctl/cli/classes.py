@@ -215,7 +215,8 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
     """Wait for the end of a removal, then print what was removed and what a search found."""
     begin = time.monotonic()
     last = _until_gone(api, name) if json else board_.watch(api, name, board_.all_gone)
-    lines = [line for line in journal(api, name) if line["step"] == "remove"]
+    lines = [line for line in journal(api, name) if line["step"] == "remove" and not line["text"].startswith(("begins", "done "))]
+    seats = {seat["environment"]: f"seat {seat['number']} {seat['learner'] or ''}" for seat in last["seats"]}
     left = [seat for seat in last["seats"] if seat["status"] != "gone"]
     if json:
         screen.data(
@@ -223,7 +224,7 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
         )
     else:
         for line in lines:
-            screen.say(f"  {line['text']}")
+            screen.say(f"  {seats.get(line['environment'], ''):<24} {line['text']}")
     if left:
         reasons = "; ".join(f"seat {s['number']}: {s['trouble']['reason'] if s['trouble'] else s['status']}" for s in left)
         raise errors.PermanentError(
@@ -231,10 +232,8 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
             hint=f"`labctl class close {name}` tries again; `labctl doctor` looks for the cause.",
         )
     if not json:
-        seats = len(last["seats"])
-        screen.say(
-            f"Class `{name}` is gone ({seats} seats, {time.monotonic() - begin:.1f} s). A search of the cluster found nothing left of it."
-        )
+        took = f"{len(seats)} seats, {time.monotonic() - begin:.1f} s"
+        screen.say(f"Class `{name}` is gone ({took}). A search of the cluster found nothing left of it.")
 
 
 def _until_gone(api: client.Client, name: str) -> dict[str, Any]:

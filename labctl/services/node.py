@@ -166,8 +166,8 @@ def _credentials(settings: settings_.Settings) -> dict[str, Any] | None:
 
 
 def _run(argv: Sequence[str], failed: str) -> None:
-    """Run it with its output on ours, so that progress is seen. An interrupt reaches it first, as it does us."""
-    child = subprocess.Popen(list(argv))
+    """Run it with its progress (standard error) on ours. An interrupt reaches it first, as it does us."""
+    child = subprocess.Popen(list(argv), stdout=subprocess.DEVNULL)
     try:
         code = child.wait()
     except KeyboardInterrupt:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import os
 import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from labctl import settings as settings_
+from labctl import wiring
 from labctl.drivers import broker as broker_
 from labctl.services import node, processes
 
@@ -117,12 +116,13 @@ def _worker_name(settings: settings_.Settings) -> str:
 
 
 def _pong(settings: settings_.Settings, name: str) -> Callable[[], bool]:
+    control = wiring.build(settings).celery().control
+
     def ready() -> bool:
-        ask = [*_celery(), "inspect", "ping", "--destination", name, "--timeout", "2"]
         try:
-            done = subprocess.run(ask, capture_output=True, env={**os.environ, **_env(settings)}, timeout=30, check=False)
-        except subprocess.TimeoutExpired:
+            return bool(control.ping(destination=[name], timeout=1, limit=1))
+        except Exception:
+            # A broker that is not there yet raises errors of Celery, of kombu or of its transport: all mean not ready.
             return False
-        return done.returncode == 0
 
     return ready

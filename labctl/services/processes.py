@@ -75,6 +75,13 @@ class Processes:
         except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
             return None
 
+    def begin(self, part: Part) -> bool:
+        """Start the part unless it lives, and do not wait. Whether it was started."""
+        if self.find(part.name) is not None:
+            return False
+        self._start(part)
+        return True
+
     def ensure(self, part: Part, say: Say) -> bool:
         """Start the part unless it lives, then wait until it is ready. False when it was already there."""
         process = self.find(part.name)

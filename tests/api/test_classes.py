@@ -121,11 +121,12 @@ def test_a_node_that_does_not_answer_is_503_with_a_time_to_come_back(house):
     assert int(answer.headers["retry-after"]) >= 1
 
 
-def test_a_broker_that_is_gone_does_not_stop_a_class_from_being_opened(house):
+def test_without_a_broker_no_class_is_opened_and_it_says_what_to_do(house):
     house.bell.broken = True
-    house.open()
-    house.settle()
-    assert house.client("trainer").get("/api/v1/classrooms/monday").json()["classroom"]["counts"]["ready"] == 2
+    answer = house.client("trainer").post("/api/v1/classrooms", json={"blueprint": "hello", "name": "monday", "roster": ROSTER})
+    assert answer.status_code == 503
+    assert "labctl up" in answer.json()["hint"]
+    assert house.wiring.classrooms.classrooms(closed=True) == ()
 
 
 def test_the_same_name_twice_is_a_conflict(house):

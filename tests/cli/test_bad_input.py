@@ -6,6 +6,9 @@ import json
 
 import pytest
 
+WRONG = [["nonsense"], ["class", "open"], ["class", "show", "monday", "--bogus"], ["class", "reset", "monday", "three"]]
+ASKING = [["class", "list"], ["class", "show", "monday"], ["class", "close", "monday", "--yes"], ["ssh", "monday", "1"], ["token", "list"]]
+
 
 def refused(done, code, *words):
     assert done.returncode == code, done.stdout + done.stderr
@@ -37,9 +40,7 @@ def test_every_verb_teaches_with_an_example(labctl, words):
     assert f"labctl {' '.join(words)}" in done.stdout.partition("For example")[2]
 
 
-@pytest.mark.parametrize(
-    "words", [["nonsense"], ["class", "open"], ["class", "show", "monday", "--bogus"], ["class", "reset", "monday", "three"]]
-)
+@pytest.mark.parametrize("words", WRONG)
 def test_a_wrong_command_line_is_exit_2(labctl, words):
     refused(labctl(*words), 2)
 
