@@ -8,11 +8,14 @@ the repository's `playbooks/`, and never changes. Nothing is run here.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from labctl import errors
@@ -119,6 +122,19 @@ class Shelf:
             )
         return target
 
+    def prune(self, keep: Iterable[str], rest: timedelta = timedelta(minutes=10)) -> tuple[str, ...]:
+        """Remove frozen folders that no class in `keep` ("<name>@<digest>" each) uses, and what a killed freeze left behind.
+
+        What was frozen within `rest` stays: its class may not be written yet. Returns the names of the removed folders.
+        """
+        kept = {self._target(source).name for source in keep}
+        removed = []
+        for folder in sorted(self._frozen.iterdir()) if self._frozen.is_dir() else ():
+            if folder.name not in kept and folder.stat().st_mtime < time.time() - rest.total_seconds():
+                shutil.rmtree(folder)
+                removed.append(folder.name)
+        return tuple(removed)
+
     def _target(self, source: str) -> Path:
         name, at, rest = source.partition("@")
         if not at or not re.fullmatch(scalars.NAME, name) or not re.fullmatch(r"sha256:[0-9a-f]{64}", rest):
@@ -152,6 +168,7 @@ class Shelf:
 def _settle(copy: Path, target: Path) -> None:
     """Whole or not at all; whoever was first wins, both have the same content."""
     if target.is_dir():
+        os.utime(target)
         return
     try:
         copy.rename(target)

@@ -151,6 +151,8 @@ class Variable(Block):
             return "" if least <= answer <= most else f"{answer} is not between {least} and {most}"
         if self.ask == "choice" and answer not in (self.choices or ()):
             return f"'{answer}' is not possible; one of {', '.join(str(choice) for choice in self.choices or ())}"
+        if not str(answer).isprintable():
+            return "the answer holds a line break or another sign that cannot be printed"
         if self.pattern is not None and not re.fullmatch(self.pattern, str(answer)):
             return (
                 "the answer does not match the pattern" if self.ask == "secret" else f"'{answer}' does not match the pattern {self.pattern}"

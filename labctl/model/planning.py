@@ -20,6 +20,7 @@ from labctl.model import site as site_
 draw = drawing.draw
 
 _MIB_PER_GIB = 1024
+_TEMPLATE = re.compile(r"\{[{%#]")
 
 
 def plan(
@@ -220,7 +221,7 @@ class _Work:
             what=what,
             hosts=inventory.chosen(self.blueprint, step.hosts),
             title=step.title or (f"packages {' '.join(step.packages)}" if step.packages else f"{step.kind} {what}"),
-            vars=references.resolve(step.vars, self.lookup),
+            vars=self._vars(step),
             packages=step.packages or (),
             content=content,
             owner=step.owner,
@@ -230,6 +231,17 @@ class _Work:
             timeout=step.timeout,
             bake=step.bake,
         )
+
+    def _vars(self, step: blueprint_steps.Step) -> dict[str, Any]:
+        """The step's vars. Ansible runs templates in them on labctl's own machine: authors may write them, values must not."""
+        for _, text in references.scattered(step.vars):
+            pieces = tuple(references.parts(text))
+            written = sum(len(_TEMPLATE.findall(piece)) for piece in pieces if isinstance(piece, str))
+            if len(_TEMPLATE.findall(references.written(references.resolve(text, self.lookup)))) > written:
+                names = ", ".join(".".join(piece) for piece in pieces if isinstance(piece, tuple))
+                raise errors.BadInput(f"the value of {names} holds {{{{, {{% or {{#, which Ansible would run", hint="choose another value")
+        made: dict[str, Any] = references.resolve(step.vars, self.lookup)
+        return made
 
     def check(self, check: blueprint_steps.Check) -> plan_.PlannedCheck:
         def text(value: str | None, quote: Any = str) -> str | None:

@@ -1,6 +1,7 @@
 """The shelf: blueprints found, checked with their files, and frozen so that no edit reaches a running class."""
 
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -246,11 +247,44 @@ def test_the_name_of_the_folder_is_a_name(root):
     assert "'My Lab' is not a name" in complaint
 
 
+def test_pruning_removes_what_no_class_uses(root):
+    made_shelf = made(root)
+    used, unused = made_shelf.freeze("lab"), None
+    (root / "blueprints/lab/plays/own.yml").write_text("- hosts: all\n")
+    unused = made_shelf.freeze("lab")
+    gone = made_shelf.folder(unused).name
+    left = root / "home" / "shelf" / ".lab-killed"
+    left.mkdir()
+    assert made_shelf.prune([used]) == ()
+    assert made_shelf.prune([used], timedelta(seconds=-1)) == (".lab-killed", gone)
+    assert made_shelf.folder(used).is_dir()
+    with pytest.raises(errors.NotFound):
+        made_shelf.folder(unused)
+
+
+def test_pruning_an_empty_shelf_is_fine(root):
+    assert made(root).prune([]) == ()
+
+
 def test_nothing_is_frozen_when_something_is_wrong(root):
     (root / "blueprints/lab/plays/own.yml").unlink()
     with pytest.raises(errors.BadInput):
         made(root).freeze("lab")
     assert not (root / "home").exists()
+
+
+def test_a_copy_that_fails_leaves_nothing(root):
+    class Edited(shelf.Shelf):
+        """Somebody breaks the folder between the look at it and the copy."""
+
+        def book(self, name):
+            found = super().book(name)
+            (root / "blueprints/lab/checks/up.sh").write_text("no interpreter\n")
+            return found
+
+    with pytest.raises(errors.BadInput, match="1 error"):
+        Edited((root / "blueprints",), root / "home" / "shelf").freeze("lab")
+    assert list((root / "home" / "shelf").iterdir()) == []
 
 
 def test_every_blueprint_of_this_repository_is_right():

@@ -101,6 +101,7 @@ def test_an_answer_has_the_type_of_its_question(variable, answer, value):
         ("{ask: number, label: L}", {"v": True}, "v: 'True' is not a whole number"),
         ("{ask: number, label: L, max: 3}", {"v": "4"}, "v: 4 is not between -9007199254740991 and 3"),
         ("{ask: choice, label: L, choices: [a, b]}", {"v": "c"}, "v: 'c' is not possible; one of a, b"),
+        ("{ask: text, label: L}", {"v": "a\nb"}, "v: the answer holds a line break or another sign that cannot be printed"),
         ("{random: hex}", {"v": "mine"}, "the blueprint does not ask for 'v'"),
         ("{ask: text, label: L, default: x}", {"w": "1"}, "the blueprint does not ask for 'w'; it asks for v"),
     ],

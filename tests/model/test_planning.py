@@ -162,6 +162,37 @@ def test_a_value_cannot_smuggle_a_pattern_or_a_reference():
     assert made.checks[0].contains == r"\.\*\$\{lab\.v\}"
 
 
+@pytest.mark.parametrize("name", ["{{ lookup('pipe', 'id') }}", "{% x %}", "{# x #}"])
+def test_a_name_cannot_make_ansible_run_something(name):
+    rest = "configure: [{role: r, bake: false, vars: {a: {b: ['{{ written }} by ${lab.seat.name}']}}}]\n"
+    blueprint = lab("  a: {}", rest)
+
+    def made(seat_name):
+        seat = SeatRef(number=1, name=seat_name, login="ada")
+        return planning.plan(blueprint, SITE, environment="abcde12345", plot=1, classroom="c", seat=seat, source=SOURCE, values={})
+
+    assert made("Ada {1}").steps[0].vars == {"a": {"b": ["{{ written }} by Ada {1}"]}}
+    with pytest.raises(errors.BadInput, match=r"the value of seat.name holds .* which Ansible would run"):
+        made(name)
+
+
+def test_two_values_cannot_make_a_template_together():
+    rest = "variables: {a: {ask: text, label: A}, b: {ask: text, label: B}}\n"
+    blueprint = lab("  m: {}", rest + "configure: [{role: r, bake: false, vars: {x: '${lab.a}${lab.b}'}}]\n")
+    seat = SeatRef(number=1, name="Ada", login="ada")
+    with pytest.raises(errors.BadInput, match="the value of a, b holds"):
+        planning.plan(
+            blueprint,
+            SITE,
+            environment="abcde12345",
+            plot=1,
+            classroom="c",
+            seat=seat,
+            source=SOURCE,
+            values={"a": "{", "b": "{ lookup('pipe', 'id') }}"},
+        )
+
+
 def test_a_site_without_the_image_names_machine_and_what_there_is():
     with pytest.raises(errors.BadInput) as caught:
         plan(lab("  kali: {image: kali}"))
@@ -186,7 +217,7 @@ def test_groups_agree_with_the_inventory():
 def test_a_password_that_nobody_can_type_is_refused():
     rest = "variables: {p: {ask: secret, label: P}}\n"
     blueprint = lab('  a: {password: "${lab.p}"}', rest)
-    values = planning.draw(blueprint, {"p": "a\nroot:x"}, random.Random(0))
+    values = {"p": "a\nroot:x"}
     seat = SeatRef(number=1, name="Ada", login="ada")
     with pytest.raises(errors.BadInput) as caught:
         planning.plan(blueprint, SITE, environment="abcde12345", plot=1, classroom="c", seat=seat, source=SOURCE, values=values)
