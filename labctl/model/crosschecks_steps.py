@@ -67,6 +67,5 @@ def _check(blueprint: language.Blueprint, number: int, check: blueprint_steps.Ch
             if complaint := references.refusal(blueprint, path):
                 yield Finding((*loc, key), complaint)
             elif key == "run" and not references.safe_in_command(blueprint, path):
-                name = "_".join(path).upper()
-                text = f"'{'.'.join(path)}' may hold blanks or quotes; in a command use its environment variable $LAB_{name}"
-                yield Finding((*loc, key), text)
+                instead = f"its environment variable $LAB_{path[0].upper()}" if len(path) == 1 else "seat.login or seat.number"
+                yield Finding((*loc, key), f"'{'.'.join(path)}' may hold blanks or quotes; in a command use {instead}")
