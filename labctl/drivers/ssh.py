@@ -46,16 +46,26 @@ def enter(
 
 
 class Prober:
-    """See the module. `user`, `port` and `patience` (seconds until sshd must answer) differ only in unusual sites."""
+    """See the module. `user`, `port`, `patience` (seconds until sshd must answer) and `insist` (seconds for which a refused
+    login is tried again) differ only in unusual sites.
+    """
 
     def __init__(
-        self, site: Site, authority: ssh_ca.Authority, *, user: str = DEPLOY_USER, port: int = 22, patience: float = BOOT_SECONDS
+        self,
+        site: Site,
+        authority: ssh_ca.Authority,
+        *,
+        user: str = DEPLOY_USER,
+        port: int = 22,
+        patience: float = BOOT_SECONDS,
+        insist: float = REFUSAL_SECONDS,
     ) -> None:
         self._site = site
         self._authority = authority
         self._user = user
         self._port = port
         self._patience = patience
+        self._insist = insist
 
     def enrol(self, plan: Plan, machines: Sequence[Machine], progress: ports.Progress) -> tuple[Machine, ...]:
         """See `ports.Prober`. Raises PermanentError when a guest refuses the deploy key or shows a wrong host key."""
@@ -80,7 +90,7 @@ class Prober:
         begun = time.monotonic()
         name = ssh_ca.host_name(plan, machine.name)
         first = ssh_connection.Trust(self._authority, name, machine.host_key, certificate=False)
-        with self._connect(machine, first) as connection:
+        with self._first_contact(machine, first) as connection:
             host_key = connection.host_key
             tell(f"{machine.name}: SSH answers after {time.monotonic() - begun:.1f} s")
             certificate = self._authority.certify_host(host_key, [name, machine.address])
@@ -95,12 +105,22 @@ class Prober:
             tell(f"{machine.name}: enrolled ({time.monotonic() - begun:.1f} s)")
         return replace(machine, host_key=host_key)
 
-    def _connect(self, machine: Machine, trust: ssh_connection.Trust) -> ssh_connection.Connection:
-        login = self._authority.deploy_login()
+    def _connect(
+        self, machine: Machine, trust: ssh_connection.Trust, user: str = "", login: ssh_ca.Login | None = None
+    ) -> ssh_connection.Connection:
+        return ssh_connection.connect(
+            machine.address,
+            user or self._user,
+            login or self._authority.deploy_login(),
+            trust,
+            patience=self._patience,
+            insist=self._insist,
+            port=self._port,
+        )
+
+    def _first_contact(self, machine: Machine, trust: ssh_connection.Trust) -> ssh_connection.Connection:
         try:
-            return ssh_connection.connect(
-                machine.address, self._user, login, trust, patience=self._patience, insist=REFUSAL_SECONDS, port=self._port
-            )
+            return self._connect(machine, trust)
         except ssh_connection.LoginRefused as error:
             raise errors.PermanentError(
                 f"{machine.name}: the guest refuses labctl's deploy key",
@@ -110,7 +130,8 @@ class Prober:
     def _prove(self, plan: Plan, planned: PlannedMachine, machine: Machine, folder: Path, tell: ports.Progress) -> None:
         checks = [check for check in plan.checks if check.machine == machine.name]
         entered = "terminal" in planned.access
-        with enter(self._authority, plan, machine, user=self._user, port=self._port, patience=self._patience) as connection:
+        trust = ssh_connection.Trust(self._authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
+        with self._connect(machine, trust) as connection:
             # After a start the services of the lab may come later than sshd; a degraded system is for the checks to judge.
             connection.run("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1 || true", timeout=70)
             if entered:
@@ -127,9 +148,7 @@ class Prober:
         login = self._authority.learner(plan, datetime.now(UTC) + PROOF_LIFE)
         trust = ssh_connection.Trust(self._authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
         try:
-            with ssh_connection.connect(
-                machine.address, planned.login, login, trust, patience=self._patience, insist=REFUSAL_SECONDS, port=self._port
-            ) as connection:
+            with self._connect(machine, trust, planned.login, login) as connection:
                 outcome = connection.run("id -un", timeout=20, terminal=True)
         except ssh_connection.LoginRefused as error:
             raise errors.CheckFailed(f"{machine.name}: the learner cannot log in ({error.message})") from error

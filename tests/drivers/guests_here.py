@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import tempfile
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from labctl.drivers import wire
+from labctl.drivers import ssh, wire
 from labctl.drivers.ssh_ca import Authority
 from labctl.model import marks
 from labctl.model.environment import Machine
-from labctl.model.plan import Nic, Plan, PlannedMachine, PlannedNetwork, SeatRef
+from labctl.model.plan import Nic, Plan, PlannedMachine, PlannedNetwork, SeatRef, Variable
 from labctl.model.site import Cluster, Site
 from labctl.sandbox.guests import image, lxc, recipe
 from labctl.sandbox.guests.runtime import GuestSpec, Identity, NicSpec
@@ -85,7 +86,8 @@ class GuestsHere:
     """One runtime with its network, a wire, and an authority; `build` starts a plan's guests, `close` takes everything away."""
 
     def __init__(self, name: str = "h6t") -> None:
-        self.site = site(name)
+        # A range for each test process: two of them may run at once, and one machine has one route to a range.
+        self.site = site(name, f"100.{112 + os.getpid() // 16 % 16}.{os.getpid() % 16 * 16}.0/20")
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"labctl-{name}-", dir="/tmp"))
         self.folder.chmod(0o755)
@@ -124,3 +126,32 @@ class GuestsHere:
         self.runtime.network.remove()
         subprocess.run(["ip", "link", "delete", self.site.management_interface], capture_output=True, check=False)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Lab:
+    """Two enrolled machines on one lab network: `box` for the learner, `shop` for nobody."""
+
+    def __init__(self, guests: GuestsHere) -> None:
+        self.guests = guests
+        self.authority = guests.authority
+        self.variables = (Variable(name="flag", value="FLAG{Xy7Kq2}"), Variable(name="word", value="harbour", shown=True))
+        routes = (("10.55.0.0/16", "10.10.10.5"),)
+        self.planned = (
+            machine(guests.site, 5, 1, "box", "10.10.10.5/24", names=("box", "desk"), password="Correct-Horse7"),
+            machine(guests.site, 5, 2, "shop", "10.10.10.20/24", access=(), sudo=False, forwards=True, routes=routes),
+        )
+        self.plan = self.with_()
+        self.prober = ssh.Prober(guests.site, guests.authority, patience=60, insist=3)
+        self.told: list[str] = []
+        self.machines = self.prober.enrol(self.plan, guests.build(self.plan), self.told.append)
+
+    def with_(self, *, steps=(), checks=(), machines=None, principal="seat-one-1") -> Plan:
+        return plan(self.guests.site, 5, machines or self.planned, steps, checks, self.variables, principal)
+
+    def on(self, name: str, command: str) -> str:
+        """What a command of root's prints there."""
+        made_ = next(one for one in self.machines if one.name == name)
+        with ssh.enter(self.authority, self.plan, made_) as connection:
+            outcome = connection.root(command + "\n", timeout=30)
+        assert outcome.exit == 0, outcome
+        return outcome.stdout
