@@ -36,7 +36,7 @@ class House:
         image.build(CACHE, print)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
         self.key = (self.folder / "key.pub").read_text().strip()
-        self.runtime = self.reopened()
+        self.runtime = lxc.LxcRuntime(self.home, self.name, CACHE, self.key)
         for vmid, name in ((VM, recipe.NAME), (CT, lxc.CONTAINER_IMAGE)):
             self.runtime.provide(vmid, name)
             self.runtime.freeze_template(vmid)
@@ -52,8 +52,10 @@ class House:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def reopened(self) -> lxc.LxcRuntime:
-        """What a restarted node would hold."""
-        return lxc.LxcRuntime(self.home, self.name, CACHE, self.key)
+        """What a restarted node would hold; the house goes on with it."""
+        self.runtime.close()
+        self.runtime = lxc.LxcRuntime(self.home, self.name, CACHE, self.key)
+        return self.runtime
 
     def address(self, vmid: int) -> str:
         return f"{self.prefix}.{vmid % 250 + 2}"

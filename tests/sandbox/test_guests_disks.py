@@ -156,6 +156,7 @@ def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(
         f"runtime = lxc.LxcRuntime(Path({str(house.home)!r}), {house.name!r}, Path({str(CACHE)!r}), None)\n"
         f"print('go', flush=True); runtime.clone({vmid}, {vmid + 1}, linked=False); print('done')\n"
     )
+    house.runtime.close()
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as clone:
         assert clone.stdout.readline() == "go\n"
         deadline = time.monotonic() + 10
@@ -181,3 +182,16 @@ def test_a_truth_half_written_by_a_killed_node_is_not_believed(house, vmid):
     assert vmid + 1 not in house.reopened().bases()
     house.runtime.clone(VM, vmid + 1, linked=True)
     assert json.loads((halfway / "disk.json").read_text())["base"] == VM
+
+
+def test_somebody_who_only_looks_does_not_take_what_a_working_node_is_making_for_rubbish(house, vmid):
+    look = (
+        "from pathlib import Path; from labctl.sandbox.guests import lxc\n"
+        f"print(len(lxc.LxcRuntime(Path({str(house.home)!r}), {house.name!r}, Path({str(CACHE)!r}), None).disks.guests()))\n"
+    )
+    with house.runtime.disks.new_layer() as layer:
+        assert int(subprocess.run([sys.executable, "-c", look], check=True, capture_output=True).stdout) >= 2
+        assert (house.home / layer).is_dir()
+        house.runtime.close()  # the control: nobody works here any more
+        subprocess.run([sys.executable, "-c", look], check=True, capture_output=True)
+        assert not (house.home / layer).exists()

@@ -68,6 +68,7 @@ def test_killed_in_the_middle_of_any_step_it_leaves_nothing_that_cannot_be_taken
     )
     chance = random.Random(step)
     for _ in range(3):
+        house.runtime.close()
         with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as life:
             for line in life.stdout:
                 if line.strip() == step:

@@ -86,6 +86,7 @@ def test_guests_live_on_when_the_process_that_started_them_is_killed(house, vmid
         f"runtime.start(GuestSpec({vmid}, 1, 256, {spec.nics!r}, who))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
+    house.runtime.close()
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
     assert house.banner(vmid)
     again = house.reopened()

@@ -69,7 +69,6 @@ class Disks:
             folder.mkdir(parents=True, exist_ok=True)
             os.chown(folder, 0, self.ids.first)
             folder.chmod(0o710)
-        self.collect()
 
     def folder(self, guest: str) -> Path:
         """Where a guest's own files lie. Absolute: `lxc-* -P` with a relative path looks elsewhere (`access.md` 1.1)."""

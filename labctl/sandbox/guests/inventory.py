@@ -47,6 +47,7 @@ def wipe(home: Path, name: str) -> list[str]:
     for folder in FOLDERS:
         if (home / folder).exists():
             shutil.rmtree(home / folder)
+    (home / "owner.lock").unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         home.rmdir()
     return gone

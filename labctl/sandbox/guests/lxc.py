@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from labctl.sandbox.guests import check, container, disk, identity, idmap, image, network, orphans, recipe
+from labctl.sandbox.guests import check, container, disk, identity, idmap, image, network, orphans, ownership, recipe
 from labctl.sandbox.guests.runtime import GuestSpec, RuntimeFailure, Usage
 
 CONTAINER_IMAGE = f"{recipe.NAME}-container"
@@ -45,11 +45,27 @@ class LxcRuntime:
         self._locks: defaultdict[int, threading.RLock] = defaultdict(threading.RLock)
         self._sizes: dict[int, tuple[float, int]] = {}
         check.searchable(self.home, self.ids)
-        orphans.settle(self.home)
         self.disks.prepare()
         self.network.ensure()
+        self.ownership = ownership.Ownership(self.home, self._recover)
+
+    def _recover(self) -> None:
+        """What a killed node left half done."""
+        orphans.settle(self.home)
+        self.disks.collect()
         for vmid in self.running():
-            self._container(vmid).groups.freeze(False)  # a node killed in the middle of a snapshot
+            self._container(vmid).groups.freeze(False)  # killed in the middle of a snapshot
+
+    def close(self) -> None:
+        """Guests run on; another process may put them right from now on."""
+        self.ownership.release()
+
+    @contextmanager
+    def _hold(self, vmid: int) -> Iterator[None]:
+        """One verb at a time for a guest."""
+        self.ownership.claim()
+        with self._locks[vmid]:
+            yield
 
     def _guest(self, vmid: int) -> str:
         return f"{self.name}-{vmid}"
@@ -64,6 +80,7 @@ class LxcRuntime:
     @contextmanager
     def _off(self, *vmids: int) -> Iterator[None]:
         """Hold these guests, in one order for everybody, and see that they are off."""
+        self.ownership.claim()
         ordered = sorted(set(vmids))
         for vmid in ordered:
             self._locks[vmid].acquire()
@@ -78,6 +95,7 @@ class LxcRuntime:
 
     def connect(self, interface: str, bridge: str) -> None:
         """Lay the cable from the machine's own namespace to `bridge`. Repeatable."""
+        self.ownership.claim()
         self.network.plug_cable(interface, bridge)
 
     # Disks
@@ -155,7 +173,7 @@ class LxcRuntime:
 
     def start(self, spec: GuestSpec) -> None:
         """No-op when it runs. Everything missing is made again: mounts, ports, groups."""
-        with self._locks[spec.vmid]:
+        with self._hold(spec.vmid):
             guest = self._container(spec.vmid)
             if guest.groups.alive():
                 return
@@ -193,13 +211,13 @@ class LxcRuntime:
 
     def stop(self, vmid: int) -> None:
         """At once; no-op when off."""
-        with self._locks[vmid]:
+        with self._hold(vmid):
             self._container(vmid).stop()
             self._tidy(vmid)
 
     def _tidy(self, vmid: int) -> None:
         """What LXC leaves: the mount we made, and sometimes a port."""
-        with self._locks[vmid]:
+        with self._hold(vmid):
             if not self._container(vmid).groups.alive():
                 self.disks.unmount(self._guest(vmid))
                 self.network.forget_ports(vmid)
@@ -212,7 +230,7 @@ class LxcRuntime:
 
     def snapshot(self, vmid: int, name: str) -> None:
         """Of a stopped guest: its writable layer becomes the snapshot. Of a running one: a copy, while it is frozen."""
-        with self._locks[vmid]:
+        with self._hold(vmid):
             guest = self._container(vmid)
             held = self.disks.read(guest.guest)
             if name in held.snapshots:
@@ -231,7 +249,7 @@ class LxcRuntime:
 
     def delete_snapshot(self, vmid: int, name: str) -> None:
         """Repeatable."""
-        with self._locks[vmid]:
+        with self._hold(vmid):
             guest = self._guest(vmid)
             held = self.disks.read(guest)
             if name in held.snapshots:
@@ -241,7 +259,7 @@ class LxcRuntime:
 
     def rollback(self, vmid: int, name: str) -> None:
         """A new empty layer over the snapshot's: as fast for a large disk as for a small one."""
-        with self._locks[vmid]:
+        with self._hold(vmid):
             guest = self._guest(vmid)
             held = self.disks.read(guest)
             if name not in held.snapshots:
