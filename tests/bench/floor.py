@@ -36,6 +36,7 @@ class _Api:
         session = getattr(self.local, "session", None)
         if session is None:
             session = self.local.session = requests.Session()
+            session.trust_env = False  # else REQUESTS_CA_BUNDLE would win over the node's own CA
             session.verify = self.site.cluster.ca_file
             secret = Path(self.site.cluster.secret_file).read_text().strip()
             session.headers["Authorization"] = f"PVEAPIToken={self.site.cluster.user}!{self.site.cluster.token}={secret}"

@@ -51,7 +51,7 @@ def main() -> None:
     """Print the table and the JSON line."""
     figures: dict[str, Any] = {}
     with House("bench") as house:
-        engine = house.json("engine", "show")["engine"]
+        engine = house.json("engine", "show")["engine"].split()[0]
         for learners in SIZES:
             seconds, parts = _launch(house, learners)
             bare = floor.of(house, BLUEPRINT, learners)
