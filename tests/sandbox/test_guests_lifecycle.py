@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -182,6 +183,15 @@ def test_memory_and_processor_limits_hold(house, vmid):
     before = house.runtime.usage(vmid).cpu_seconds
     house.say(vmid, f"timeout 10 python3 -c '{spin}'; sleep 0.2")
     assert house.runtime.usage(vmid).cpu_seconds - before < 3.2  # four busy processes for two seconds on one core
+
+
+def test_with_nesting_a_guest_may_have_namespaces_of_its_own(house, vmid):
+    house.runtime.clone(VM, vmid, linked=True)
+    run("ip", "neigh", "replace", house.address(vmid), "lladdr", house.mac(vmid), "dev", house.uplink, "nud", "permanent")
+    house.runtime.start(replace(house.spec(vmid), nesting=True))
+    assert house.banner(vmid)
+    assert house.say(vmid, "systemctl is-system-running --wait") == "running"
+    assert house.say(vmid, "unshare --user --map-root-user --mount --pid --fork --mount-proc sh -c 'id -u; echo $$'") == "0\n1"
 
 
 def test_a_flood_on_the_console_fills_no_disk(house, vmid):

@@ -33,6 +33,9 @@ TOOLS = {
 }
 """Command -> the Debian package that brings it."""
 
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""Debian's keys, with which mmdebstrap checks every package; other distributions do not have them by themselves."""
+
 LIMITS = {
     # `guests.md` 2, pitfalls 1 and 2: with the defaults systemd does not come up in about the 25th guest.
     "fs.inotify.max_user_instances": 8192,
@@ -80,12 +83,15 @@ def _root() -> Finding:
 
 def _tools() -> Finding:
     absent = [tool for tool in TOOLS if _which(tool) is None]
-    packages = sorted({TOOLS[tool] for tool in absent})
+    packages = {TOOLS[tool] for tool in absent}
+    if not KEYRING.exists():
+        absent.append(str(KEYRING))
+        packages.add("debian-archive-keyring")
     return Finding(
         "tools",
         not absent,
         f"missing: {', '.join(absent)}" if absent else "all there",
-        f"apt-get install --no-install-recommends {' '.join(packages)}" if absent else "",
+        f"apt-get install --no-install-recommends {' '.join(sorted(packages))}" if absent else "",
     )
 
 
