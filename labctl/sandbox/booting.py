@@ -10,9 +10,8 @@ import hashlib
 import json
 from typing import Any
 
-from labctl.sandbox import answers, guest_formats, guest_secrets, property_strings, qemu_rights, register, sdn
+from labctl.sandbox import answers, figures, guest_formats, guest_secrets, property_strings, qemu_rights, register, sdn
 from labctl.sandbox import node as node_
-from labctl.sandbox.endpoints import guest_status
 from labctl.sandbox.guests import runtime
 
 
@@ -22,8 +21,8 @@ def spec(node: node_.Node, vmid: int, guest: register.Guest) -> runtime.GuestSpe
     cards = _lxc_nics(node, guest) if guest["type"] == "lxc" else _qemu_nics(node, guest)
     return runtime.GuestSpec(
         vmid=vmid,
-        cores=guest_status.cores_of(guest),
-        memory=guest_status.memory_of(guest) // 1024**2,
+        cores=figures.cores_of(guest),
+        memory=figures.memory_of(guest) // 1024**2,
         nics=tuple(cards),
         identity=_lxc_identity(vmid, config) if guest["type"] == "lxc" else _qemu_identity(vmid, config),
         nesting=guest["type"] == "lxc" and register.fields("lxc", "features", str(config.get("features", ""))).get("nesting") == 1,

@@ -126,7 +126,7 @@ def _text_failure(facts: dict[str, Any], kind: str, where: str, value: str) -> s
 def _range_failure(facts: dict[str, Any], kind: str, value: str) -> str | None:
     if kind in {"integer", "number"}:
         try:
-            number = float(value)
+            number = float(value) if value.isascii() else 0.0  # Perl takes other scripts' digits for a number and their worth for 0
         except ValueError:
             return None
         if "maximum" in facts and number > float(facts["maximum"]):

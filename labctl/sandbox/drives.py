@@ -35,6 +35,22 @@ def write(key: str, drive: Drive) -> str:
     return property_strings.emit(register.layout("qemu", key), drive, skip=("import-from",))
 
 
+def check_import(node: node_.Node, key: str, drive: Drive) -> None:
+    """`import-from` wants the special size 0 and a source of the right kind."""
+    source = drive.get("import-from")
+    if source is None:
+        return
+    if not re.search(r":0\Z", str(drive["file"])):
+        if str(source).startswith("/") or ":" not in str(source):
+            return
+        answers.bad_params({key: "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"})
+    storage, _ = volumes.split(str(source))
+    volumes.usable(node, storage)
+    kind = volumes.content_type(node, str(source))
+    if kind not in {"images", "import"}:
+        answers.bad_params({key: f"{source} has wrong type '{kind}' - needs to be 'images' or 'import'"})
+
+
 def is_new(file: str) -> bool:
     """Whether the value asks for a new disk."""
     return bool(re.search(r"^[^:]+:\d+(\.\d+)?\Z", file))
@@ -43,7 +59,9 @@ def is_new(file: str) -> bool:
 def realise(node: node_.Node, vmid: int, key: str, drive: Drive, made: list[str]) -> str:
     """Make or find the volume; the text for the config. New volumes are noted in `made`, so that a failure can free them."""
     file = str(drive["file"])
-    if file in {"none", "cdrom"} or file.startswith("/"):
+    if file.startswith("/"):
+        answers.die(f"volume {file} does not exist")  # the node has no block devices for guests
+    if file in {"none", "cdrom"}:
         return write(key, drive)
     storage, rest = volumes.split(file)
     volumes.usable(node, storage)
@@ -56,7 +74,7 @@ def realise(node: node_.Node, vmid: int, key: str, drive: Drive, made: list[str]
                 size = 528 * 1024
             elif key == "tpmstate0":
                 size = 4 * 1024**2
-            fmt = str(drive.pop("format", "") or ("raw" if key == "tpmstate0" else ""))
+            fmt = str(drive.pop("format", "") or "raw")
             source = drive.pop("import-from", None)
             image = _image_of(node, str(source)) if source else None
             volid = volumes.new_name(node, storage, vmid, fmt=fmt)

@@ -151,6 +151,12 @@ def _cidr(family: int | None, label: str) -> Check:
     return one
 
 
+def subnet_id(value: str) -> None:
+    """A network, or zone, address and mask joined by hyphens."""
+    if not is_cidr(value) and not is_cidr("/".join(value.partition("-")[2].rsplit("-", 1))):
+        raise FormatError("value does not look like a valid CIDR network\n")
+
+
 def _config(family: int, words: set[str]) -> Check:
     def one(value: str) -> None:
         if value not in words and not is_cidr(value, family=family):
@@ -206,6 +212,8 @@ def format_size(size: int) -> str:
 
 def startup_order(value: str) -> None:
     """`order=1,up=2,down=3` in any order, bare number first (Guest helpers)."""
+    if not value:
+        raise FormatError("unable to parse startup options\n")
     for part in value.split(","):
         if part and not re.fullmatch(r"(order=)?\d+|up=\d+|down=\d+", part, re.ASCII):
             raise FormatError("unable to parse startup options\n")
@@ -259,7 +267,8 @@ CHECKS: dict[str, Check] = {
     "urlencoded": matcher(r"[-%a-zA-Z0-9_.!~*'()]*", "invalid urlencoded string: {}"),
     "pve-iface": matcher(r"[a-zA-Z][a-zA-Z0-9_]{1,20}(?:[:.]\d+)?", "invalid network interface name '{}'"),
     "pve-bridge-id": matcher(r"[-_.\w\d]{1,}", "invalid bridge ID '{}'"),
-    "pve-sdn-subnet-id": matcher(r".+", "invalid subnet '{}'"),
+    "pve-sdn-subnet-id": subnet_id,
+    "pve-sdn-bgp-rt": matcher(r"\d+:\d+", "value does not look like a valid bgp route-target"),
     "mac-prefix": matcher(
         r"[a-f0-9][02468ace](?::[a-f0-9]{2}){0,2}:?", "value is not a valid unicast MAC address prefix", re.IGNORECASE | re.ASCII
     ),

@@ -139,6 +139,8 @@ def volume_or_path(value: str) -> None:
 
 
 def _cpuset(value: str) -> None:
+    if not value:
+        return
     for part in value.split(","):
         found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part, re.ASCII)
         if not found or (found[2] and int(found[2]) < int(found[1])):
@@ -184,7 +186,7 @@ def _cpu(value: str) -> None:
 
 def _not_empty_path(value: str) -> None:
     if not value or re.search(r"(^|/)\.\.?(/|$)", value):
-        raise FormatError(f"'{value}' is not a valid path\n")
+        raise FormatError(f"{value} contains illegal character sequences\n")
 
 
 def _device(value: str) -> None:
@@ -260,6 +262,7 @@ LAYOUTS: dict[str, Layout] = {
         "keep-all": optional("boolean"),
         **{f"keep-{unit}": optional("integer") for unit in ("last", "hourly", "daily", "weekly", "monthly", "yearly")},
     },
+    "pve-sdn-dhcp-range": {"start-address": {"type": "string", "format": "ip"}, "end-address": {"type": "string", "format": "ip"}},
     "backup-performance": {
         "max-workers": optional("integer", minimum=1, maximum=256),
         "pbs-entries-max": optional("integer", minimum=1),

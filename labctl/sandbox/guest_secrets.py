@@ -31,7 +31,7 @@ def ssh_keys(encoded: str) -> tuple[str, ...]:
 def check_ssh_keys(encoded: str) -> None:
     """500 "SSH public key validation error" unless each line is a public key."""
     keys = ssh_keys(encoded)
-    if not keys or not all(_is_key(key) for key in keys if not key.startswith("#")):
+    if not keys or not all(_is_key(key) for key in keys):
         answers.die("SSH public key validation error")
 
 

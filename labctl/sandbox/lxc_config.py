@@ -11,7 +11,7 @@ import functools
 import re
 from typing import Any
 
-from labctl.sandbox import answers, calls, catalogue, formats, property_strings, qemu_config, register, volumes
+from labctl.sandbox import answers, calls, catalogue, formats, guest_tags, property_strings, qemu_config, register, volumes
 from labctl.sandbox import node as node_
 
 NOT_OPTIONS = {"node", "vmid", "digest", "delete", "revert"}
@@ -43,11 +43,11 @@ def network(key: str, value: str) -> str:
     return property_strings.emit(register.layout("lxc", key), nic)
 
 
-def canonical(key: str, value: Any) -> Any:
+def canonical(node: node_.Node, key: str, value: Any) -> Any:
     """A checked value as it is stored."""
     facts, text = options().get(key, {}), str(value)
     if key == "tags":
-        return qemu_config.tags(text)
+        return guest_tags.stored(node, text)
     if re.fullmatch(r"net\d+", key):
         return network(key, text)
     if facts.get("type") in {"boolean", "integer"}:
@@ -59,7 +59,7 @@ def canonical(key: str, value: Any) -> Any:
 
 def read(call: calls.Call) -> Change:
     """The call's parameters as a change."""
-    change = Change(digest=call.params.get("digest"))
+    change = Change(digest=call.text("digest") or None)
     change.values = {name: value for name, value in call.params.items() if name in options()}
     for param, into in (("delete", change.delete), ("revert", change.revert)):
         for name in formats.split_list(call.text(param)):
@@ -76,14 +76,15 @@ def read(call: calls.Call) -> Change:
 def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | None, pool: str | None = None) -> None:
     """Permissions, key by key."""
     old = guest["config"] if guest else {}
+    if guest is not None:
+        _check_fixed(call, change)
     if "rootfs" in change.delete:
         answers.die("unable to delete required option 'rootfs'")
     for key in [*change.delete, *change.values]:
         _need(call, vmid, pool, key, change.values.get(key))
     if "tags" in change.values or "tags" in change.delete:
-        from labctl.sandbox import qemu_rights
 
-        qemu_rights.need_tags(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
+        guest_tags.need(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
     for key, value in change.values.items():
         if re.fullmatch(r"net\d+", key):
             need_bridge(call, key, old.get(key), value)
@@ -93,6 +94,16 @@ def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | N
     for key, value in change.values.items():
         if key == "rootfs" or re.fullmatch(r"mp\d+", key):
             _check_mount(call, key, str(value))
+
+
+def _check_fixed(call: calls.Call, change: Change) -> None:
+    """Options that only create may set, and scripts (nothing here is executable)."""
+    if "unprivileged" in change.values or "unprivileged" in change.delete:
+        answers.die("unable to modify read-only option: 'unprivileged'")
+    volume = change.values.get("hookscript")
+    if volume is not None:
+        missing = str(volume) not in call.node.content["volumes"]
+        answers.die(f"script '{volume}' {'does not exist' if missing else 'is not executable'}")
 
 
 def need_bridge(call: calls.Call, key: str, *values: Any) -> None:
@@ -182,6 +193,8 @@ def _write(node: node_.Node, vmid: int, guest: register.Guest, change: Change, *
             delete_key(node, vmid, config, key)
     for key, value in change.values.items():
         text = realised(node, vmid, key, value)
+        if key.startswith("unused") and text in {str(other).partition(",")[0] for other in config.values()}:
+            continue  # a volume in use is not unused
         guest["delete"] = gone = [name for name in gone if name != key]
         if running and not at_once(key):
             pending[key] = text
@@ -193,7 +206,7 @@ def _write(node: node_.Node, vmid: int, guest: register.Guest, change: Change, *
 def realised(node: node_.Node, vmid: int, key: str, value: Any) -> Any:
     """The stored form of a value; a mount point that asks for a new volume gets it."""
     if key != "rootfs" and not re.fullmatch(r"mp\d+", key):
-        return canonical(key, value)
+        return canonical(node, key, value)
     mount = register.fields("lxc", key, str(value))
     storage, rest = volumes.split(str(mount["volume"]))
     if re.fullmatch(r"\d+(\.\d+)?", rest):
@@ -201,7 +214,8 @@ def realised(node: node_.Node, vmid: int, key: str, value: Any) -> Any:
             volid = volumes.new_name(node, storage, vmid, container=True)
             volumes.add(node, volid, int(float(rest) * 1024**3))
         mount |= {"volume": volid, "size": volumes.size_text(node, volid)}
-    return property_strings.emit(register.layout("lxc", key), mount)
+        return property_strings.emit(register.layout("lxc", key), mount)
+    return str(value)
 
 
 def at_once(key: str) -> bool:

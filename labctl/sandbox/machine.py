@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from labctl.sandbox.endpoints import version
+from labctl.sandbox import release
 
 _STARTED = time.monotonic()
 
@@ -56,7 +56,7 @@ def status(path: Path, note: str) -> dict[str, Any]:
         "memory": memory(),
         "swap": {"total": swap.total, "used": swap.used, "free": swap.free},
         "rootfs": root,
-        "pveversion": f"pve-manager/{version.VERSION['version']}/{version.VERSION['repoid']} (labctl sandbox: {note})",
+        "pveversion": f"pve-manager/{release.VERSION['version']}/{release.VERSION['repoid']} (labctl sandbox: {note})",
         "kversion": f"{system.system} {system.release} {system.version}",
         "current-kernel": {"sysname": system.system, "release": system.release, "version": system.version, "machine": system.machine},
         "boot-info": {"mode": "legacy-bios"},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, locks, sessions, state, tasks
+from labctl.sandbox import access_control, broadcast, locks, sessions, state, tasks
 from labctl.sandbox.guests import paper, runtime
 
 STAND_IN = "containers stand in for VMs"
@@ -57,6 +57,7 @@ class Node:
         self.sessions = sessions.Sessions(home / "tickets.key", self.state, self.access)
         self.paused: set[int] = set()
         self.config_mutex = threading.RLock()
+        self.broadcast = broadcast.Broadcast()
         self.quorate = True
         self.offline: set[str] = set()
         self.others: set[str] = set()

@@ -15,13 +15,26 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from labctl.sandbox import answers, calls, catalogue, drives, formats, guest_formats, guest_secrets, property_strings, qemu_rights, register
+from labctl.sandbox import (
+    answers,
+    calls,
+    catalogue,
+    drives,
+    formats,
+    guest_formats,
+    guest_secrets,
+    guest_tags,
+    property_strings,
+    qemu_rights,
+    register,
+    volumes,
+)
 from labctl.sandbox import node as node_
 
 NOT_OPTIONS = {"node", "vmid", "digest", "delete", "revert", "force", "skiplock", "background_delay", "import-working-storage"}
 AT_ONCE = {
     "name", "description", "tags", "onboot", "protection", "startup", "hookscript", "lock", "shares", "migrate_downtime", "migrate_speed",
-    "vmstatestorage", "ciuser", "cipassword", "cicustom", "citype", "ciupgrade", "sshkeys", "nameserver", "searchdomain",
+    "vmstatestorage", "balloon", "hotplug", "ciuser", "cipassword", "cicustom", "citype", "ciupgrade", "sshkeys", "nameserver", "searchdomain",
 }  # fmt: skip
 """Keys that take effect on a running VM at once (`proxmox-truth.md` 2.1)."""
 
@@ -57,36 +70,35 @@ def network(key: str, value: str) -> str:
     return property_strings.emit(register.layout("qemu", key), nic)
 
 
-def canonical(key: str, value: Any) -> Any:
+def canonical(node: node_.Node, key: str, value: Any) -> Any:
     """A checked value as it is stored: numbers as numbers, lists in their order."""
     facts, text = options().get(key, {}), str(value)
     if key == "tags":
-        return tags(text)
+        return guest_tags.stored(node, text)
     if re.fullmatch(r"net\d+", key):
         return network(key, text)
     kind = facts.get("type")
     if kind == "boolean":
         return int(text)
-    if kind == "integer":
-        return int(text)
-    if kind == "number":
-        number = float(text)
-        return int(number) if number.is_integer() else number
+    if kind in {"integer", "number"}:
+        return stored_number(key, kind, text)
     if key == "cipassword":
         return guest_secrets.hashed(text)
     return text
 
 
-def tags(text: str) -> str:
-    """Sorted, unique, lower case, joined by semicolons (`proxmox-truth.md` 3.2)."""
-    return ";".join(sorted({tag.lower() for tag in formats.split_list(text)}))
+def stored_number(key: str, kind: str, text: str) -> Any:
+    """What the config file's own, stricter check lets through (section 0, last point)."""
+    if not re.fullmatch(r"-?[0-9]+" if kind == "integer" else r"-?[0-9]+(\.[0-9]+)?", text):
+        answers.die(f"unable to parse value of '{key}' - type check ('{kind}') failed - got '{text}'")
+    return int(text) if kind == "integer" else text
 
 
 def read(call: calls.Call) -> Change:
     """The call's parameters as a change; refuses what can be refused without looking at the guest."""
     if "skiplock" in call.params and not call.is_root:
         answers.bad(skiplock="Only root may use this option.")
-    change = Change(force=call.flag("force"), digest=call.params.get("digest"), skiplock=call.flag("skiplock"))
+    change = Change(force=call.flag("force"), digest=call.text("digest") or None, skiplock=call.flag("skiplock"))
     change.values = {name: value for name, value in call.params.items() if name in options()}
     if "cdrom" in change.values:
         change.values["ide2"] = str(change.values.pop("cdrom")) + (",media=cdrom" if "media=" not in call.text("cdrom") else "")
@@ -115,23 +127,44 @@ def _names(call: calls.Call, change: Change, param: str) -> list[str]:
 def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | None, pool: str | None = None) -> dict[str, drives.Drive]:
     """Permissions and everything that can be told before the lock; the drives among the values."""
     old = guest["config"] if guest else {}
-    if "sshkeys" in change.values:
-        guest_secrets.check_ssh_keys(str(change.values["sshkeys"]))
+    if guest is not None and "hookscript" in change.values:
+        _check_hookscript(call, str(change.values["hookscript"]))
     found = {key: drives.read(key, str(value)) for key, value in change.values.items() if key in guest_formats.DRIVES}
     for key in change.delete:
         _check_delete(call, vmid, key, old, pool)
     for key, value in change.values.items():
         qemu_rights.need(call, vmid, pool, key, value, verb="modify" if guest else "set")
     if "tags" in change.values or "tags" in change.delete:
-        qemu_rights.need_tags(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
+        guest_tags.need(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
+    if change.values.get("sshkeys"):
+        guest_secrets.check_ssh_keys(str(change.values["sshkeys"]))
+    for key, drive in found.items():
+        drives.check_import(call.node, key, drive)
+        qemu_rights.need_space(call, vmid, drive)
     for drive in found.values():
         qemu_rights.need_drive(call, vmid, pool, drive)
-    for drive in found.values():
-        qemu_rights.need_space(call, vmid, drive)
+    for key, value in change.values.items():
+        if key.startswith("unused"):
+            volumes.usable(call.node, volumes.split(str(value).partition(",")[0])[0])
+    _check_balloon(change, old)
     for key, value in change.values.items():
         if re.fullmatch(r"net\d+", key):
             qemu_rights.need_bridge(call, key, old.get(key), value)
     return found
+
+
+def _check_hookscript(call: calls.Call, volume: str) -> None:
+    """A snippet that is there and executable; nothing here is executable, so only what is missing differs."""
+    if volume not in call.node.content["volumes"]:
+        answers.bad(hookscript=f"script '{volume}' does not exist\n")
+    answers.bad(hookscript=f"script '{volume}' is not executable\n")
+
+
+def _check_balloon(change: Change, old: dict[str, Any]) -> None:
+    balloon = change.values.get("balloon", old.get("balloon"))
+    memory = str(change.values.get("memory", old.get("memory", 512))).partition(",")[0].rpartition("=")[2]
+    if ("balloon" in change.values or "memory" in change.values) and balloon is not None and int(str(balloon)) > int(memory):
+        answers.die("balloon value too large (must be smaller than assigned memory)")
 
 
 def _check_delete(call: calls.Call, vmid: str, key: str, old: dict[str, Any], pool: str | None) -> None:
@@ -198,10 +231,8 @@ def _check_boot(guest: register.Guest, change: Change) -> None:
     text = change.values.get("boot")
     if text is None:
         return
-    order = register.fields("qemu", "boot", str(text)).get("order") if text else None
-    if str(text).startswith("order="):
-        order = str(text).removeprefix("order=")
-    for device in formats.split_list(str(order or "")):
+    order = register.fields("qemu", "boot", str(text)).get("order", "")
+    for device in formats.split_list(str(order)):
         known = (device in guest["config"] or device in guest.get("pending", {}) or device in change.values) and device not in change.delete
         if not known:
             answers.die(f"invalid bootorder: device '{device}' does not exist'")
@@ -218,7 +249,7 @@ def _write(
     for key in change.delete:
         _delete(node, vmid, guest, key, at_once=not running or at_once(key), force=change.force)
     for key, value in change.values.items():
-        text = drives.realise(node, vmid, key, found[key], made) if key in found else canonical(key, value)
+        text = drives.realise(node, vmid, key, found[key], made) if key in found else canonical(node, key, value)
         if key in gone:
             gone.remove(key)
         if running and not at_once(key):
@@ -231,7 +262,18 @@ def _write(
             drives.unplug(node, vmid, config, key, force=False)
         if key in found:
             _no_longer_unused(config, text.partition(",")[0])
+            _boot_new_disc(config, key, found[key])
+        elif key.startswith("unused") and text in {str(other).partition(",")[0] for other in config.values()}:
+            continue  # a volume in use is not unused
         config[key] = text
+
+
+def _boot_new_disc(config: dict[str, Any], key: str, drive: drives.Drive) -> None:
+    """A new CD-ROM joins an explicit boot order, so that it can be booted from."""
+    order = str(config.get("boot", ""))
+    is_disc = drive.get("media") == "cdrom" and not qemu_rights.is_cloudinit(str(drive["file"]))
+    if is_disc and key not in config and order.startswith("order=") and key not in formats.split_list(order.removeprefix("order=")):
+        config["boot"] = f"{order};{key}"
 
 
 def _no_longer_unused(config: dict[str, Any], volume: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from labctl.sandbox import answers, calls, formats, guest_formats, register, volumes
+from labctl.sandbox import answers, calls, guest_formats, register, volumes
 
 _OPTIONS: dict[str, set[str]] = {
     "VM.Config.CPU": {"cores", "cpu", "cpulimit", "cpuunits", "smp", "sockets", "vcpus", "numa"},
@@ -124,16 +124,3 @@ def need_space(call: calls.Call, vmid: str, drive: dict[str, Any]) -> None:
 def is_cloudinit(file: str) -> bool:
     """A drive that is, or is to become, the cloud-init drive."""
     return bool(re.search(r":cloudinit\Z", file) or re.search(r"vm-\d+-cloudinit(\.\w+)?\Z", file))
-
-
-def need_tags(call: calls.Call, vmid: str, pool: str | None, old: str, new: str) -> None:
-    """VM.Config.Options to change tags; those registered or privileged need Sys.Modify on /."""
-    before, after = set(formats.split_list(old)), set(formats.split_list(new))
-    if before == after or call.is_root:
-        return
-    call.node.access.need_on_guest(call.who, vmid, pool, "VM.Config.Options")
-    options = call.node.content["meta"].get("datacenter", {})
-    registered = set(formats.split_list(str(options.get("registered-tags", ""))))
-    for tag in sorted(before ^ after):
-        if tag in registered and not call.may("/", "Sys.Modify"):
-            answers.forbid(f"/, Sys.Modify for modifying tag '{tag}'")

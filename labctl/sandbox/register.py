@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labctl.sandbox import answers, calls, catalogue, property_strings
-from labctl.sandbox import node as node_
+from labctl.sandbox import answers, catalogue, guest_formats, property_strings
+
+if TYPE_CHECKING:
+    from labctl.sandbox import calls
+    from labctl.sandbox import node as node_
 
 Guest = dict[str, Any]
 WORD = {"qemu": "VM", "lxc": "CT"}
@@ -93,8 +96,11 @@ def forget(node: node_.Node, vmid: int) -> None:
 def layout(kind: str, key: str) -> dict[str, Any]:
     """The layout of a property string of guests of that kind."""
     properties = catalogue.load().methods["PUT", f"/nodes/{{node}}/{kind}/{{vmid}}/config"].properties
-    facts: dict[str, Any] = properties[key]["format"]
-    return facts
+    facts = properties[key]["format"]
+    if isinstance(facts, str):
+        return guest_formats.CPU if facts == "pve-vm-cpu-conf" else guest_formats.LAYOUTS[facts]
+    known: dict[str, Any] = facts
+    return known
 
 
 def fields(kind: str, key: str, text: str) -> dict[str, Any]:

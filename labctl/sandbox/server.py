@@ -52,9 +52,11 @@ async def _serve(node: node_.Node) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    node.broadcast.start(node)
     runner = await listen(node, host, int(port))
     _log.warning("node %s answers on https://%s; guests are: %s", node.name, node.settings.listen, node.runtime.kind)
     await stop.wait()
+    node.broadcast.stop()
     await runner.cleanup()
 
 

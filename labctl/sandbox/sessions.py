@@ -86,7 +86,7 @@ def hash_token(secret: str) -> str:
 
 
 def hash_password(password: str, *, cost: int = 2**14) -> str:
-    """scrypt with its salt; `cost` is lower only for recorded test users."""
+    """Scrypt with its salt; `cost` is lower only for recorded test users."""
     salt = secrets.token_bytes(16)
     return f"{cost}${salt.hex()}${_scrypt(password, salt, cost).hex()}"
 

@@ -6,6 +6,7 @@ vectors and by tests, never by a serving node.
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -33,6 +34,7 @@ def merge(into: Given, more: Given) -> Given:
 
 def load(node: node_.Node, given: Given) -> None:
     """Everything at once; what was there before is gone."""
+    given = copy.deepcopy(given)
     runtime = node.runtime
     assert isinstance(runtime, paper.PaperRuntime)
     node.state.replace(content(given, node.name))
@@ -43,7 +45,8 @@ def load(node: node_.Node, given: Given) -> None:
     running = {
         int(vmid) for vmid, guest in given.get("guests", {}).items() if guest.get("status") == "running" and guest.get("node", node.name) == node.name
     }
-    runtime.assume(disks={int(vmid) for vmid in given.get("guests", {})}, running=running, bridges=set(given.get("bridges", [])))
+    disks = {int(vmid): list(guest.get("snapshots", {})) for vmid, guest in given.get("guests", {}).items()}
+    runtime.assume(disks=disks, running=running, bridges=set(given.get("bridges", [])))
 
 
 def content(given: Given, node: str) -> state.Content:
@@ -86,9 +89,13 @@ def _guest(guest: Given, node: str) -> Given:
     snapshots = {name: dict(facts) for name, facts in guest.get("snapshots", {}).items()}
     known = {
         "type": guest["type"], "config": _stored(guest["type"], guest["config"]), "pending": _stored(guest["type"], guest.get("pending", {})),
-        "delete": list(guest.get("pending_delete", [])), "snapshots": {name: _stored(guest["type"], facts) for name, facts in snapshots.items()},
+        "delete": _keys(guest.get("pending_delete", [])), "snapshots": {name: _stored(guest["type"], facts) for name, facts in snapshots.items()},
     }  # fmt: skip
     return known | ({"node": guest["node"]} if guest.get("node", node) != node else {})
+
+
+def _keys(known: Any) -> list[str]:
+    return formats.split_list(known) if isinstance(known, str) else list(known)
 
 
 def _stored(kind: str, config: Given) -> Given:

@@ -70,7 +70,7 @@ def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False,
     ending = ""
     prefix = "vm"
     if kind == "dir":
-        ending = "." + (fmt or ("raw" if container else "qcow2"))
+        ending = "." + (fmt or ("raw" if container else "qcow2"))  # a linked clone and a cloud-init drive are qcow2 there
     elif container:
         prefix = "subvol"
     for number in range(1000):

@@ -52,7 +52,7 @@ def permissions(call: calls.Call) -> dict[str, dict[str, int]]:
         path = access_control.normalise(call.text("path"))
         if path is None:
             answers.bad(path=f"invalid ACL path '{call.text('path')}'")
-        return _at(call, who, path)
+        return {call.text("path"): _at(call, who, path).get(path, {})}
     content = call.node.content
     paths = {*_SHOWN, *(entry["path"] for entry in content["acl"].values())}
     paths |= {f"/pool/{name}" for name in content["pools"]} | {f"/storage/{name}" for name in content["storage"]}

@@ -54,6 +54,8 @@ def update(call: calls.Call) -> None:
                 answers.die(f"{prefix}role '{role}' does not exist")
             _assert_own(call, path, role, prefix)
             for ugid in _named(call, content, prefix):
+                if ugid == access_control.ROOT:
+                    continue  # has everything anyway; Proxmox keeps no line
                 key = f"{path} {ugid} {role}"
                 if call.flag("delete"):
                     content["acl"].pop(key, None)

@@ -51,7 +51,7 @@ def listed(call: calls.Call) -> list[dict[str, Any]]:
         row = {"userid": user, "realm-type": user.rpartition("@")[2]} | _shown(facts)
         if call.flag("full"):
             tokens = [{"tokenid": name} | _token_row(token) for name, token in sorted(_tokens(call, user).items())]
-            row |= {"groups": ",".join(_groups(call, user)), "tokens": tokens}
+            row |= {"groups": ",".join(_groups(call, user)), "tokens": tokens or None}
         rows.append(row)
     return rows
 
@@ -61,8 +61,7 @@ def one(call: calls.Call) -> dict[str, Any]:
     """With groups and tokens."""
     facts = _find(call)
     row = _shown(facts) | {"tokens": {name: _token_row(token) for name, token in _tokens(call, call.text("userid")).items()}}
-    groups = _groups(call, call.text("userid"))
-    return row | ({"groups": groups} if groups else {})
+    return row | {"groups": _groups(call, call.text("userid"))}
 
 
 @calls.on("POST", "/access/users")
@@ -75,12 +74,12 @@ def create(call: calls.Call) -> None:
         if user.rpartition("@")[2] not in {"pam", "pve"}:
             answers.die(f"{prefix}domain '{user.rpartition('@')[2]}' does not exist")
         content["users"][user] = {"enable": int(call.flag("enable", default=True)), "expire": call.number("expire")}
-        _fill(call, content, user)
+        _fill(call, content, user, prefix)
         if "password" in call.params:
             content["users"][user]["password"] = sessions.hash_password(call.text("password"))
 
 
-def _fill(call: calls.Call, content: dict[str, Any], user: str) -> None:
+def _fill(call: calls.Call, content: dict[str, Any], user: str, prefix: str) -> None:
     facts = content["users"][user]
     for key in _TEXTS:
         if key in call.params:
@@ -91,7 +90,8 @@ def _fill(call: calls.Call, content: dict[str, Any], user: str) -> None:
             for group in content["groups"].values():
                 group["users"] = [member for member in group["users"] if member != user]
         for name in wanted:
-            content["groups"].setdefault(name, {"users": [], "comment": ""})
+            if name not in content["groups"]:
+                answers.die(f"{prefix}no such group '{name}'")
             content["groups"][name]["users"] = sorted({*content["groups"][name]["users"], user})
 
 
@@ -106,7 +106,7 @@ def update(call: calls.Call) -> None:
             facts["enable"] = int(call.flag("enable"))
         if "expire" in call.params:
             facts["expire"] = call.number("expire")
-        _fill(call, content, user)
+        _fill(call, content, user, prefix)
 
 
 @calls.on("DELETE", "/access/users/{userid}")
@@ -114,9 +114,7 @@ def delete(call: calls.Call) -> None:
     """With tokens, group membership and ACLs."""
     prefix, user = "delete user failed: ", call.text("userid")
     with call.node.locks.cluster("file-user_cfg", prefix), call.node.state.change() as content:
-        if user not in content["users"]:
-            answers.die(f"{prefix}user '{user}' does not exist")
-        del content["users"][user]
+        content["users"].pop(user, None)
         for name in [name for name in content["tokens"] if name.startswith(f"{user}!")]:
             del content["tokens"][name]
         for group in content["groups"].values():
@@ -163,7 +161,7 @@ def create_token(call: calls.Call) -> dict[str, Any]:
 
 
 def _info(call: calls.Call, facts: dict[str, Any]) -> dict[str, Any]:
-    info: dict[str, Any] = {"privsep": str(facts["privsep"])}
+    info: dict[str, Any] = {"privsep": call.text("privsep") if "privsep" in call.params else 1}
     if "expire" in call.params:
         info["expire"] = str(facts["expire"])
     return info | ({"comment": facts["comment"]} if facts.get("comment") else {})
@@ -180,7 +178,9 @@ def update_token(call: calls.Call) -> dict[str, Any]:
             facts["expire"] = call.number("expire")
         if "comment" in call.params:
             facts["comment"] = call.text("comment")
-        answer = _token_row(facts)
+        if "delete" in call.params:
+            answers.die_at(f"updating token info failed: Can't use string (\"{call.text('delete')}\") as a HASH ref while \"strict refs\" in use")
+        answer = _token_row(facts) | {key: call.text(key) for key in ("expire", "privsep") if key in call.params}
         if call.flag("regenerate"):
             secret = str(uuid.uuid4())
             facts["secret"] = sessions.hash_token(secret)

@@ -57,7 +57,10 @@ def tasks(call: calls.Call) -> list[dict[str, Any]]:
 def nodes(call: calls.Call) -> list[dict[str, Any]]:
     """The one node; figures need Sys.Audit."""
     node = call.node
-    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online", "level": ""}
+    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online"}
+    if not node.broadcast.gathered:
+        return [row]
+    row["level"] = ""
     if call.may(f"/nodes/{node.name}", "Sys.Audit"):
         memory, space = machine.memory(), machine.disk(node.home)
         row |= {

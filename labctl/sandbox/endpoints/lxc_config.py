@@ -39,7 +39,8 @@ def pending(call: calls.Call) -> list[dict[str, Any]]:
         if key in guest.get("delete", []):
             row["delete"] = 1
         rows.append(row)
-    return rows + [{"key": key, "pending": value} for key, value in waiting.items() if key not in guest["config"]]
+    rows += [{"key": key, "pending": value} for key, value in waiting.items() if key not in guest["config"]]
+    return [*rows, {"key": "digest", "value": register.digest(guest)}]
 
 
 @calls.on("PUT", "/nodes/{node}/lxc/{vmid}/config")
@@ -79,6 +80,11 @@ def resize(call: calls.Call) -> str:
         answers.die(f"no mount point '{disk}'")
     volume = str(register.fields("lxc", disk, str(guest["config"][disk])).get("volume"))
     call.need(f"/storage/{volumes.split(volume)[0]}", "Datastore.AllocateSpace")
+
+    size = volumes.size_of(call.node, volume) or 0
+    text = call.text("size")
+    if (formats.parse_size(text.removeprefix("+")) or 0) + (size if text.startswith("+") else 0) == size:
+        answers.die("disk is already at specified size")
 
     def work(job: tasks.Job) -> None:
         node = call.node

@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import copy
 import re
+import urllib.parse
 from typing import Any
 
-from labctl.sandbox import answers, calls, lxc_config, property_strings, qemu_rights, register, removal, tasks, volumes
+from labctl.sandbox import (
+    answers,
+    calls,
+    guest_secrets,
+    guest_tags,
+    lxc_config,
+    property_strings,
+    register,
+    removal,
+    tasks,
+    volumes,
+)
 from labctl.sandbox.endpoints import power
 
 DEFAULTS = {"arch": "amd64", "memory": 512, "swap": 512}
@@ -27,6 +39,8 @@ def create(call: calls.Call) -> str:
     if call.flag("unprivileged", default=True) is False:
         call.need("/", "Sys.Modify")
     register.assert_free(node, vmid, "")
+    if "ssh-public-keys" in call.params:
+        guest_secrets.check_ssh_keys(urllib.parse.quote(call.text("ssh-public-keys")))
     image = _image(call)
     storage = call.text("storage", "local")
     if ("storage" in call.params or "rootfs" not in call.params) and "rootdir" not in volumes.usable(node, storage).get("content", []):
@@ -37,7 +51,7 @@ def create(call: calls.Call) -> str:
     if "rootfs" not in change.values:
         call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
     if tags is not None:
-        qemu_rights.need_tags(call, vmid, None, "", str(tags))
+        guest_tags.need(call, vmid, None, "", str(tags))
         change.values["tags"] = tags
     with node.state.change() as content:
         register.assert_free(node, vmid, "")
@@ -66,7 +80,7 @@ def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str
             values = dict(change.values)
             mounts = {key: values.pop(key) for key in list(values) if key == "rootfs" or re.fullmatch(r"mp\d+", key)}
             mounts.setdefault("rootfs", f"{storage}:4")
-            config |= {key: lxc_config.canonical(key, value) for key, value in values.items()}
+            config |= {key: lxc_config.canonical(node, key, value) for key, value in values.items()}
             for key, value in mounts.items():
                 config[key] = lxc_config.realised(node, vmid, key, value)
                 made.append(str(register.fields("lxc", key, config[key])["volume"]))

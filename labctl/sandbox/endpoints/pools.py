@@ -32,7 +32,8 @@ def _with_members(call: calls.Call, name: str, kind: str) -> dict[str, Any]:
             guest = call.node.content["guests"].get(str(vmid))
             if guest and (not kind or guest["type"] == kind):
                 row = resources.guest_row(call.node, str(vmid), guest)
-                row.pop("pool", None)
+                for key in ("pool", "tags", "lock"):
+                    row.pop(key, None)
                 rows.append(row)
     if kind in {"", "storage"}:
         rows += [
@@ -55,7 +56,7 @@ def _pool(call: calls.Call, name: str, prefix: str = "") -> dict[str, Any]:
 @calls.on("GET", "/pools/{poolid}")
 def one(call: calls.Call) -> dict[str, Any]:
     """The old way to see one; nested pools cannot be named in a path."""
-    return _with_members(call, call.text("poolid"), call.text("type"))
+    return {"poolid": call.text("poolid")} | _with_members(call, call.text("poolid"), call.text("type"))
 
 
 @calls.on("POST", "/pools")

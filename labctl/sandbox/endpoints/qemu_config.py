@@ -51,6 +51,7 @@ def pending(call: calls.Call) -> list[dict[str, Any]]:
             row["delete"] = 1
         rows.append(row)
     rows += [{"key": key, "pending": value} for key, value in waiting.items() if key not in values]
+    rows.append({"key": "digest", "value": register.digest(guest)})
     return rows
 
 
@@ -101,7 +102,7 @@ def resize(call: calls.Call) -> str:
         node = call.node
         with node.locks.guest("qemu", vmid), node.state.change():
             guest = register.find(node, "qemu", vmid)
-            if "digest" in call.params and call.text("digest") != register.digest(guest):
+            if call.text("digest") and call.text("digest") != register.digest(guest):
                 answers.die("checksum mismatch (file change by other user?)")
             if not call.flag("skiplock"):
                 register.check_lock(guest)

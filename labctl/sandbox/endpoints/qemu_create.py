@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from labctl.sandbox import answers, calls, drives, guest_formats, qemu_config, qemu_rights, register, removal, tasks
+from labctl.sandbox import answers, calls, drives, guest_formats, guest_tags, qemu_config, qemu_rights, register, removal, tasks
 
 
 @calls.on("POST", "/nodes/{node}/qemu")
@@ -18,9 +18,11 @@ def create(call: calls.Call) -> str:
     if pool is not None:
         _need_pool(call, str(pool))
     _may_create(call, vmid, pool)
-    if "archive" in call.params:
+    if call.text("archive"):
         if call.text("archive") == "-":
             answers.die("pipe requires cli environment")
+        if ":" not in call.text("archive"):
+            answers.die(f"can't find file '{call.text('archive')}'")
         answers.die(f"volume '{call.text('archive')}' does not exist")
     change = qemu_config.Change(values={name: value for name, value in call.params.items() if name in qemu_config.options()})
     if "cdrom" in change.values:
@@ -46,7 +48,6 @@ def _may_create(call: calls.Call, vmid: str, pool: Any) -> None:
 def _need_pool(call: calls.Call, pool: str) -> None:
     if pool not in call.node.content["pools"]:
         answers.forbid(f"pool '{pool}' does not exist")
-    call.need(f"/pool/{pool}", "VM.Allocate")
 
 
 def _create(call: calls.Call, vmid: int, change: qemu_config.Change, found: dict[str, drives.Drive], job: tasks.Job) -> None:
@@ -54,7 +55,7 @@ def _create(call: calls.Call, vmid: int, change: qemu_config.Change, found: dict
     try:
         with node.locks.guest("qemu", vmid, 1.0):
             if "tags" in change.values:  # asked without the pool: a pool-only right is not enough (section 0)
-                qemu_rights.need_tags(call, str(vmid), None, "", str(change.values["tags"]))
+                guest_tags.need(call, str(vmid), None, "", str(change.values["tags"]))
             guest: register.Guest = {"type": "qemu", "config": {}, "pending": {}, "delete": [], "snapshots": {}}
             _fill(call, vmid, guest, change, found, made, job)
             with node.state.change() as content:
@@ -86,7 +87,7 @@ def _fill(
     config: dict[str, Any] = guest["config"]
     for key, value in change.values.items():
         if key not in found:
-            config[key] = qemu_config.canonical(key, value)
+            config[key] = qemu_config.canonical(call.node, key, value)
             continue
         before = len(made)
         config[key] = drives.realise(call.node, vmid, key, found[key], made)

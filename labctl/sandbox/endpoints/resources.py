@@ -1,7 +1,6 @@
 """`GET /cluster/resources` and the rows other lists share.
 
-Kinder than Proxmox in one point that is no right: rows are up to date at once, where Proxmox has a broadcast each 10 s
-(`proxmox-truth.md` 2.1); a client that survives there survives here.
+Ids, pools, tags and locks are current; names, status and figures are those of the last broadcast (`broadcast`).
 """
 
 from __future__ import annotations
@@ -10,22 +9,19 @@ from typing import Any
 
 from labctl.sandbox import calls, machine, register
 from labctl.sandbox import node as node_
-from labctl.sandbox.endpoints import guest_status
 
 
 def guest_row(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, Any]:
     """A guest among resources."""
     row: dict[str, Any] = {"id": f"{guest['type']}/{vmid}", "type": guest["type"], "vmid": int(vmid), "node": guest.get("node", node.name)}
-    row |= guest_status.figures(node, vmid, guest)
-    if guest["config"].get("tags"):
-        row["tags"] = guest["config"]["tags"]
-    if guest["config"].get("lock"):
-        row["lock"] = guest["config"]["lock"]
+    row |= {"status": "unknown"} | node.broadcast.guests.get(vmid, {})
+    for key in ("tags", "lock"):
+        if guest["config"].get(key):
+            row[key] = guest["config"][key]
     pool = register.pool_of(node, vmid)
     if pool:
         row["pool"] = pool
-    for key in ("qmpstatus", "pid", "cpus", "balloon_min", "shares", "swap", "maxswap", "ha", "running-machine", "running-qemu"):
-        row.pop(key, None)
+    row.pop("cpus", None)
     return row
 
 
@@ -36,12 +32,16 @@ def storage_row(node: node_.Node, name: str) -> dict[str, Any]:
         "id": f"storage/{node.name}/{name}", "type": "storage", "storage": name, "node": node.name, "plugintype": facts.get("type", "dir"),
         "content": ",".join(facts.get("content", [])), "shared": int(facts.get("shared", 0)), "status": "available",
     }  # fmt: skip
+    if not node.broadcast.gathered:
+        return row | {"status": "unknown"}
     space = machine.disk(node.home)
     return row | {"disk": space["used"], "maxdisk": space["total"]}
 
 
 def node_row(node: node_.Node) -> dict[str, Any]:
     """The node among resources."""
+    if not node.broadcast.gathered:
+        return {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "unknown"}
     memory, space = machine.memory(), machine.disk(node.home)
     return {
         "id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online", "level": "", "cgroup-mode": 2,
@@ -82,7 +82,7 @@ def resources(call: calls.Call) -> list[dict[str, Any]]:
 
 
 def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: row[key] for key in ("id", "type", "node", "status", "level")}
+    return {key: row[key] for key in ("id", "type", "node", "status", "level") if key in row}
 
 
 def _here(node: node_.Node, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.sandbox import answers, calls, catalogue, sdn
+from labctl.sandbox import answers, calls, catalogue, formats, sdn
 from labctl.sandbox import node as node_
 
 _COMMON = {"nodes", "mtu", "dns", "reversedns", "dnszone", "ipam"}
@@ -30,7 +30,7 @@ def fields(call: calls.Call, ident: str) -> sdn.Thing:
     return {
         name: int(str(value)) if name in _INTEGERS else str(value)
         for name, value in call.params.items()
-        if name not in _NOT_FIELDS | {ident} and value != ""
+        if name not in _NOT_FIELDS | {ident}
     }
 
 
@@ -39,7 +39,7 @@ def row(node: node_.Node, kind: str, name: str, call: calls.Call) -> sdn.Thing |
     word = sdn.NAME[kind]
     if call.flag("running"):
         live = sdn.running(node, kind).get(name)
-        return {word: name, "digest": sdn.digest(node, kind)} | live if live else None
+        return {word: name, "digest": None} | live if live else None
     if not call.flag("pending"):
         wanted = sdn.written(node, kind).get(name)
         return {word: name, "digest": sdn.digest(node, kind)} | wanted if wanted else None
@@ -106,7 +106,11 @@ def _check_zone(kind: str, thing: sdn.Thing) -> None:
     if kind == "evpn":
         answers.die_at(f"controller {thing.get('controller')} don't exist")
     if thing.get("dns"):
-        answers.die_at(f"dns {thing['dns']} don't exist")
+        answers.bad(dns=f"{thing['dns']} don't exist")
+    if thing.get("reversedns"):
+        answers.bad(reversedns=f"{thing['reversedns']} don't exist")
+    if thing.get("dnszone"):
+        answers.bad(dnszone="missing dns server")
 
 
 @calls.on("POST", "/cluster/sdn/zones")
@@ -133,7 +137,8 @@ def update_zone(call: calls.Call) -> None:
         _check_digest(call, old_digest)
         _check_fields(thing["type"], given, new=False)
         subnetted = any(subnet.get("zone") == name for subnet in sdn.written(call.node, "subnets").values())
-        if subnetted and "ipam" in given and given["ipam"] != thing.get("ipam"):
+        other = given.get("ipam", thing.get("ipam")) != thing.get("ipam") or "ipam" in formats.split_list(call.text("delete"))
+        if subnetted and other:
             answers.bad(ipam="can't change ipam if a subnet is already defined in this zone")
         _delete_fields(call, thing, ZONE_FIELDS.get(thing["type"], (set(), set())))
         thing |= given
@@ -142,7 +147,7 @@ def update_zone(call: calls.Call) -> None:
 
 
 def _delete_fields(call: calls.Call, thing: sdn.Thing, known: tuple[set[str], set[str]]) -> None:
-    for key in call.text("delete").replace(";", ",").split(","):
+    for key in formats.split_list(call.text("delete")):
         if key and key in known[1]:
             answers.die(f"unable to delete required option '{key}'")
         if key and key not in known[0]:
@@ -151,7 +156,7 @@ def _delete_fields(call: calls.Call, thing: sdn.Thing, known: tuple[set[str], se
 
 
 def _check_digest(call: calls.Call, own: str) -> None:
-    if "digest" in call.params and call.text("digest") != own:
+    if call.text("digest") and call.text("digest") != own:
         answers.die("detected modified configuration - file changed by other user? Try again.")
 
 

@@ -63,6 +63,7 @@ def create(call: calls.Call) -> str:
     kind, vmid, name = _kind(call), call.number("vmid"), call.text("snapname")
     if name in {"current", "pending"}:
         answers.die(f"unable to use snapshot name '{name}' (reserved name)")
+    register.find(call.node, kind, vmid)
     return call.node.tasks.start(f"{WORKERS[kind]}snapshot", str(vmid), call.who, lambda job: _snapshot(call, kind, vmid, name, job))
 
 

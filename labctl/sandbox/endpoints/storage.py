@@ -42,14 +42,18 @@ def configured_one(call: calls.Call) -> dict[str, Any]:
     return _config_row(call, call.text("storage"))
 
 
+def _active(call: calls.Call, facts: dict[str, Any]) -> bool:
+    return not facts.get("disable") and (not facts.get("nodes") or call.node.name in facts["nodes"])
+
+
 def status_row(call: calls.Call, name: str) -> dict[str, Any]:
     """Space is that of the filesystem the node's home is on."""
     facts = volumes.storage(call.node, name)
     row: dict[str, Any] = {
         "storage": name, "type": facts.get("type", "dir"), "content": ",".join(facts.get("content", [])), "shared": int(facts.get("shared", 0)),
-        "enabled": int(not facts.get("disable")), "active": int(not facts.get("disable")),
+        "enabled": int(_active(call, facts)), "active": int(_active(call, facts)), "total": 0, "used": 0, "avail": 0,
     }  # fmt: skip
-    if not facts.get("disable"):
+    if _active(call, facts):
         space = machine.disk(call.node.home)
         row |= {"total": space["total"], "used": space["used"], "avail": space["avail"]}
         row["used_fraction"] = round(space["used"] / space["total"], 6) if space["total"] else 0
@@ -61,13 +65,19 @@ def listed(call: calls.Call) -> list[dict[str, Any]]:
     """Those of this node; filtered by content, target, enabled."""
     rows = []
     wanted = set(formats.split_list(call.text("content")))
+    if "storage" in call.params and call.text("storage") not in call.node.content["storage"]:
+        answers.bad(storage="No such storage.")
     for name, facts in sorted(call.node.content["storage"].items()):
-        here = not facts.get("nodes") or call.node.name in facts["nodes"]
-        if not here or not _sees(call, name) or ("storage" in call.params and name != call.text("storage")):
+        if not _sees(call, name) or ("storage" in call.params and name != call.text("storage")):
             continue
-        if (call.flag("enabled") and facts.get("disable")) or (wanted and not wanted & set(facts.get("content", []))):
+        if (call.flag("enabled") and not _active(call, facts)) or ("content" in call.params and not wanted & set(facts.get("content", []))):
             continue
-        rows.append(status_row(call, name))
+        if call.text("target", call.node.name) != call.node.name and not facts.get("shared"):
+            continue
+        row = status_row(call, name)
+        if call.flag("format"):
+            row["format"] = [dict.fromkeys(("raw", "qcow2", "vmdk", "subvol"), 1), "raw"]
+        rows.append(row)
     return rows
 
 
@@ -99,7 +109,7 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
             continue
         kind = volumes.content_type(call.node, volid)
         owner = volumes.owner(volid) if kind in {"images", "rootdir"} else None
-        if ("content" in call.params and kind != call.text("content")) or ("vmid" in call.params and str(owner) != call.text("vmid")):
+        if ("content" in call.params and kind != call.text("content")) or ("vmid" in call.params and owner is not None and str(owner) != call.text("vmid")):
             continue
         if owner is not None and not (call.may(f"/storage/{storage}", "Datastore.Allocate") or call.may(f"/vms/{owner}", "VM.Config.Disk")):
             continue
@@ -116,6 +126,9 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
             row["parent"] = volumes.split(facts["parent"])[1]
         rows.append(row)
     return rows
+
+
+_SHOWN_FORMATS = {"snippets": "snippet", "iso": "iso", "vztmpl": "tgz"}
 
 
 def _volume(call: calls.Call) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import calls
-
-VERSION = {"version": "9.2.11", "release": "9.2", "repoid": "14a22df3e0000000"}
+from labctl.sandbox import calls, release
 
 
 @calls.on("GET", "/version")
 def version(call: calls.Call) -> dict[str, Any]:
     """The API's version; `console` from the datacenter options is not kept here."""
     _ = call
-    return dict(VERSION)
+    return dict(release.VERSION)
 
 
 @calls.on("GET", "/nodes/{node}/version")
 def node_version(call: calls.Call) -> dict[str, Any]:
     """The same, of one node."""
     _ = call
-    return dict(VERSION)
+    return dict(release.VERSION)

@@ -38,10 +38,10 @@ class PaperRuntime:
             new.write_text(text, "utf-8")
             os.replace(new, self._path)  # noqa: PTH105 - the atomic one, by its plain name
 
-    def assume(self, *, disks: set[int], running: set[int], bridges: set[str]) -> None:
+    def assume(self, *, disks: dict[int, list[str]], running: set[int], bridges: set[str]) -> None:
         """Be in this state (recorded situations)."""
         with self._mutex:
-            self._disks = {vmid: {"image": "", "base": None, "snapshots": []} for vmid in disks}
+            self._disks = {vmid: {"image": "", "base": None, "snapshots": names} for vmid, names in disks.items()}
             self._running = {vmid: {"since": time.time(), "nics": [], "memory": 0} for vmid in running}
             self._bridges = set(bridges)
             self._keep()
