@@ -6,8 +6,6 @@ else constructs its own collaborators.
 
 from __future__ import annotations
 
-import os
-import socket
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +15,7 @@ from labctl import ports, runner, settings, sweep
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
+from labctl.drivers import liveness
 from labctl.drivers import traces as traces_
 from labctl.model import site as site_
 from labctl.steps import kit as kit_
@@ -172,7 +171,7 @@ class Wiring:
             journal=self.journal,
             bell=self.bell,
             clock=self.clock,
-            holder=f"{socket.gethostname()}/{os.getpid()}",
+            holder=liveness.myself(),
             hold=timedelta(seconds=self.settings.claim_seconds),
         )
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from labctl import settings, wiring
-from labctl.model.environment import State, Wanted
+from labctl.drivers import liveness
+from labctl.model.environment import State, Step, Wanted
 from labctl.model.lifecycle import Status
 from tests import fakes
 from tests.runner.conftest import World, fake_outside
@@ -21,7 +22,10 @@ def lasting(tmp_path):
     clock, bell, script = fakes.SetClock(), fakes.CountingBell(), fakes.Script()
     cluster = fakes.Cluster(tmp_path / "cluster.json")
     wired = wiring.Wiring(settings.Settings(home=tmp_path), clock=clock, bell=bell, **fake_outside(cluster, script))
-    return World(wired, clock, bell, cluster, script)
+    world = World(wired, clock, bell, cluster, script)
+    # Named before any fork: a killed child holds its claims as a worker of another machine would.
+    assert world.wired.runner.holder == liveness.myself()
+    return world
 
 
 def in_a_child(act):
@@ -78,6 +82,19 @@ def test_killed_while_removing_everything_still_goes(lasting, verb):
     assert lasting.status(env) is Status.REMOVING
     assert lasting.run(env) is State.GONE
     assert lasting.cluster.crumbs() == []
+
+
+def test_a_worker_seen_to_be_dead_is_not_waited_for(lasting):
+    (env,) = lasting.open()
+    here = lasting.wired.runner
+
+    def until_it_dies():
+        lasting.script.during["build"] = die
+        replace(here, holder=liveness.myself()).turn(env)
+
+    assert in_a_child(until_it_dies)
+    assert lasting.env(env).facts.doing is Step.BUILD
+    assert here.turn(env) is Step.BUILD
 
 
 class Mortal:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
 import pytest
 
 from labctl import errors
+from labctl.drivers import liveness
 from labctl.model.environment import Facts, Machine, State, Step, Trouble
 from tests import fakes
 
+_SAY_WHO = "from labctl.drivers import liveness; print(liveness.myself(), flush=True); input()"
 HOLD = timedelta(seconds=60)
 
 
@@ -29,6 +33,32 @@ def test_while_a_claim_lives_nobody_else_gets_one(store, clock, env):
     clock.pass_(seconds=1)
     second = store.claim(env, "two", HOLD)
     assert second.fence > first.fence
+
+
+def test_a_holder_seen_to_be_dead_holds_nothing_any_more(store, env):
+    me = liveness.myself()
+    child = subprocess.Popen([sys.executable, "-c", _SAY_WHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = f"{child.stdout.readline().strip()}/turn"
+    old = store.claim(env, holder, HOLD)
+    assert store.claim(env, f"{me}/turn", HOLD) is None
+    child.kill()
+    child.wait()
+    new = store.claim(env, f"{me}/turn", HOLD)
+    assert new.fence > old.fence
+    assert store.claim(env, f"{me}/other turn", HOLD) is None, "our own living process was taken for dead"
+    child.stdin.close()
+    child.stdout.close()
+
+
+@pytest.mark.parametrize("elsewhere", ["", "two", "other-boot/1/1", "a/b/c", "//", "{machine}/x/1", "{machine}/1/", "{machine}"])
+def test_of_holders_elsewhere_nothing_is_known_so_they_are_not_dead(elsewhere):
+    assert not liveness.surely_dead(elsewhere.replace("{machine}", liveness.myself().partition("/")[0]))
+
+
+def test_a_pid_given_to_another_process_is_not_the_holder():
+    machine, pid, start = liveness.myself().split("/")
+    assert not liveness.surely_dead(f"{machine}/{pid}/{start}")
+    assert liveness.surely_dead(f"{machine}/{pid}/{int(start) - 1}")
 
 
 def test_a_renewed_claim_lives_on(store, clock, env):

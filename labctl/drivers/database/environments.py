@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from labctl import errors
+from labctl.drivers import liveness
 from labctl.drivers.database import classrooms as classrooms_
 from labctl.drivers.database import part, rows
 from labctl.drivers.database.tables import classrooms, environments
@@ -47,14 +48,19 @@ class EnvironmentRows(part.Part):
         return self._seal.open(row.plan)
 
     def claim(self, environment: str, holder: str, hold: timedelta) -> Claim | None:
-        """A claim with a new fencing number, or None while another holder's claim is alive. Raises NotFound."""
+        """A claim with a new fencing number, or None while another holder's claim is alive. Raises NotFound.
+
+        A claim is alive until its time is over, or until its holder is seen to be dead (`drivers.liveness`). The fence keeps the
+        facts safe either way.
+        """
         now = self._clock.now()
         with self._connection.writing() as connection:
             query = sa.select(environments.c.fence, environments.c.holder, environments.c.claimed_until)
             row = connection.execute(query.where(environments.c.id == environment).with_for_update()).one_or_none()
             if row is None:
                 raise errors.NotFound(f"there is no environment '{environment}'.")
-            if row.claimed_until is not None and row.claimed_until > now and row.holder != holder:
+            alive = row.claimed_until is not None and row.claimed_until > now
+            if alive and row.holder != holder and not liveness.surely_dead(row.holder):
                 return None
             claim = Claim(environment=environment, holder=holder, fence=row.fence + 1, until=now + hold)
             values = {"fence": claim.fence, "holder": holder, "claimed_until": claim.until}
