@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from labctl import errors, wiring
+from labctl import errors
 from labctl import settings as settings_
 from labctl.cli import screen
-from labctl.model import preview, summary
+
+if TYPE_CHECKING:
+    from labctl.drivers import shelf
+    from labctl.model import summary
+
+# The language's models and the database take a second to import: each verb imports what it needs.
 
 app = typer.Typer(no_args_is_help=True, help="Courses as text files: list, check, plan.")
 
@@ -25,7 +30,7 @@ def list_(json: screen.Json = False) -> None:
 
       labctl blueprint list
     """
-    found = wiring.build(settings_.Settings()).shelf.list()
+    found = _shelf().list()
     if json:
         screen.data([one.__dict__ for one in found])
         return
@@ -46,7 +51,7 @@ def check(which: Which, json: screen.Json = False) -> None:
       labctl blueprint check ./my-lab
     """
     try:
-        book = wiring.build(settings_.Settings()).shelf.book(which)
+        book = _shelf().book(which)
     except errors.BadInput as error:
         if not json:
             raise
@@ -77,6 +82,9 @@ def plan(
 
       labctl blueprint plan ./my-lab --json
     """
+    from labctl import wiring
+    from labctl.model import preview, summary
+
     settings = settings_.Settings()
     wired = wiring.build(settings)
     book = wired.shelf.book(which)
@@ -90,6 +98,12 @@ def plan(
     screen.say("")
     first = plans[0]
     screen.say(f"seat 1 would be pool {first.pool}, guests {', '.join(str(machine.vmid) for machine in first.machines)}.")
+
+
+def _shelf() -> shelf.Shelf:
+    from labctl import wiring
+
+    return wiring.build(settings_.Settings()).shelf
 
 
 def pairs(words: Sequence[str]) -> dict[str, str]:

@@ -215,8 +215,10 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
     """Wait for the end of a removal, then print what was removed and what a search found."""
     begin = time.monotonic()
     last = _until_gone(api, name) if json else board_.watch(api, name, board_.all_gone)
-    lines = [line for line in journal(api, name) if line["step"] == "remove" and not line["text"].startswith(("begins", "done "))]
     seats = {seat["environment"]: f"seat {seat['number']} {seat['learner'] or ''}" for seat in last["seats"]}
+    order = list(seats)
+    told = [line for line in journal(api, name) if _tells_of_removal(line)]
+    lines = sorted(told, key=lambda line: (order.index(line["environment"]), line["number"]))
     left = [seat for seat in last["seats"] if seat["status"] != "gone"]
     if json:
         screen.data(
@@ -234,6 +236,12 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
     if not json:
         took = f"{len(seats)} seats, {time.monotonic() - begin:.1f} s"
         screen.say(f"Class `{name}` is gone ({took}). A search of the cluster found nothing left of it.")
+
+
+def _tells_of_removal(line: dict[str, Any]) -> bool:
+    # What the engine took off its record has been told as a guest, network or pool of the cluster already.
+    noise = line["text"].startswith(("begins", "done ")) or line["text"].endswith("(on record)")
+    return bool(line["step"] == "remove" and not noise)
 
 
 def _until_gone(api: client.Client, name: str) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from labctl import settings as settings_
-from labctl.services import node
 
 _WITH_HOME = {"init", "serve", "status", "wipe"}
 
@@ -34,6 +33,8 @@ def sandbox(words: Annotated[list[str] | None, typer.Argument(metavar="VERB [OPT
 
       labctl sandbox --help
     """
+    from labctl.services import node
+
     settings = settings_.Settings()
     argv = list(words or ["--help"])
     if argv[0] in _WITH_HOME and "--home" not in argv and "--help" not in argv:

@@ -9,10 +9,9 @@ from typing import Annotated
 
 import typer
 
-from labctl import errors, ports
+from labctl import errors
 from labctl import settings as settings_
 from labctl.cli import client
-from labctl.drivers import ssh_ca
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +21,9 @@ def add_to(app: typer.Typer) -> None:
 
 def fetch(api: client.Client, settings: settings_.Settings, name: str, seat: int) -> tuple[Path, list[str]]:
     """A fresh bundle of the seat, written to the home; the path of its `config` and the machines one may enter."""
+    from labctl import ports
+    from labctl.drivers import ssh_ca
+
     found = api.post(f"/classrooms/{name}/seats/{seat}/bundle")
     bundle = ports.Bundle(files=found["files"], hosts=tuple(found["hosts"]))
     for folder in (settings.home / "bundles", settings.home / "bundles" / name):
