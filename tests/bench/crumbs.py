@@ -32,6 +32,10 @@ FOLDERS = ("sandbox/guests", "sandbox/layers", "bundles", "ansible")
 """Folders in which it has folders; whole root filesystems below, so only the first level is listed."""
 
 
+STAYS = ("state/.pulumi/meta.yaml", "state/turns/")
+"""Not an environment's: the state backend's own mark, and the lock files by which processes take turns."""
+
+
 def main() -> None:
     """Print a line a round and the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -136,7 +140,8 @@ def _untrue(house: House, slug: str) -> list[str]:
 def _traces(house: House) -> set[str]:
     """Everything on this machine and on the node that an environment may leave behind."""
     name = house.environment["LABCTL_INSTALLATION"]
-    found = {f"file {path}" for folder in FILES for path in (house.home / folder).rglob("*") if path.is_file()}
+    files = (path for folder in FILES for path in (house.home / folder).rglob("*") if path.is_file())
+    found = {f"file {path}" for path in files if not str(path.relative_to(house.home)).startswith(STAYS)}
     found |= {f"folder {path}" for folder in FOLDERS for path in (house.home / folder).glob("*")}
     mounts = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
     found |= {f"mount {path}" for path in mounts if str(house.home) in path}
