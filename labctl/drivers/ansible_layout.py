@@ -164,7 +164,8 @@ def configuration(folder: Path, work: Path, forks: int, packages_hosts: Sequence
             "[ssh_connection]",
             "pipelining = True",
             f"control_path_dir = {work / 'c'}",
-            "control_path = %(directory)s/%%h-%%p",
+            # From the project's folder, where Ansible runs: a socket's name has at most 107 characters, a home may have more.
+            "control_path = ../c/%%h-%%p",
             f"ssh_args = {shlex.join(options).replace('%', '%%')}",
             "",
         ]
