@@ -297,3 +297,17 @@ def test_suspending_waits_until_ready_and_resuming_leads_back():
     back = replace(env, wishes=replace(env.wishes, wanted=Wanted.READY))
     assert lifecycle.next_step(back, NOW) is Step.RESUME
     assert follow(back, NOW).facts.state is State.READY
+
+
+def test_only_a_proof_reaches_a_round():
+    for step in Step:
+        facts = lifecycle.settle(environment(State.READY, reached=1, wanted_round=2), step, MACHINES)
+        assert facts.round == (2 if step is Step.PROVE else 1)
+
+
+def test_a_suspended_environment_asked_to_start_again_is_resumed_then_reset_then_proven():
+    env, steps = environment(State.SUSPENDED, reached=1, wanted_round=2), []
+    while (step := lifecycle.next_step(env, NOW)) is not None:
+        steps.append(step)
+        env = after(env, step, None, NOW)
+    assert steps == [Step.RESUME, Step.RESET, Step.PROVE]
