@@ -22,9 +22,7 @@ Params = dict[str, Any]
 def query(text: str) -> Params:
     """Parameters of a query string or a form; a repeated name becomes a list."""
     out: Params = {}
-    for part in re.split("[&;]", text):
-        if not part:
-            continue
+    for part in re.split("[&;]", text.rstrip("&;")) if text.strip("&;") else []:
         pieces = part.split("=")
         name, value = _plain(pieces[0]), _plain(pieces[1]) if len(pieces) > 1 else ""
         if name in out:
@@ -40,7 +38,8 @@ def _plain(text: str) -> str:
 
 def body(verb: str, content_type: str | None, data: bytes) -> Params:
     """Parameters of a request's body."""
-    if not data:
+    is_json = (content_type or "").startswith("application/json")
+    if not data and not (is_json and verb in {"POST", "PUT"}):
         return {}
     if verb in {"GET", "DELETE"}:
         raise answers.Refused(501, f"Unexpected content for method '{verb}'")
@@ -57,10 +56,11 @@ def body(verb: str, content_type: str | None, data: bytes) -> Params:
 def _json(data: bytes) -> Params:
     try:
         known = json.loads(data, parse_float=_perl_number)
-    except ValueError as problem:
-        raise answers.Refused(500, f"{problem}") from None
+    except ValueError:
+        text = 'malformed JSON string, neither tag, array, object, number, string or atom, at character offset 0 (before "(end of string)")'
+        raise answers.Refused(500, f"{text} at /usr/share/perl5/PVE/Sandbox.pm line 1.") from None
     if not isinstance(known, dict):
-        raise answers.Refused(500, "Not a HASH reference")
+        raise answers.Refused(500, "Not a HASH reference at /usr/share/perl5/PVE/Sandbox.pm line 1.")
     return {name: _unboxed(value) for name, value in known.items()}
 
 

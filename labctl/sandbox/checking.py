@@ -43,7 +43,7 @@ def check_object(path: str, properties: dict[str, Any], extra_allowed: bool, val
     for name, value in values.items():
         if value is None:
             continue
-        where = f"{path}.{name}" if path else name
+        where = f"{path}.{name}" if path else name or "_root"
         facts = properties.get(name)
         if facts is None:
             if not extra_allowed:

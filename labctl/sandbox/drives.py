@@ -35,20 +35,23 @@ def write(key: str, drive: Drive) -> str:
     return property_strings.emit(register.layout("qemu", key), drive, skip=("import-from",))
 
 
-def check_import(node: node_.Node, key: str, drive: Drive) -> None:
+def check_import(node: node_.Node, key: str, drive: Drive, *, new: bool) -> None:
     """`import-from` wants the special size 0 and a source of the right kind."""
     source = drive.get("import-from")
     if source is None:
         return
-    if not re.search(r":0\Z", str(drive["file"])):
-        if str(source).startswith("/") or ":" not in str(source):
-            return
+    wrong_syntax = not re.search(r":0\Z", str(drive["file"]))
+    if str(source).startswith("/") or ":" not in str(source):
+        return
+    if wrong_syntax and not new:
         answers.bad_params({key: "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"})
     storage, _ = volumes.split(str(source))
     volumes.usable(node, storage)
     kind = volumes.content_type(node, str(source))
     if kind not in {"images", "import"}:
         answers.bad_params({key: f"{source} has wrong type '{kind}' - needs to be 'images' or 'import'"})
+    if wrong_syntax:
+        answers.bad_params({key: "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>"})
 
 
 def is_new(file: str) -> bool:
@@ -109,6 +112,20 @@ def _existing(node: node_.Node, key: str, file: str, drive: Drive) -> str:
     if drive.get("media") != "cdrom" or "size" not in drive:
         drive["size"] = formats.format_size(size)
     return write(key, drive)
+
+
+def is_disk(text: str) -> bool:
+    """A guest's own disk, not a CD-ROM or a cloud-init drive."""
+    file = text.partition(",")[0]
+    return ":" in file and "media=cdrom" not in text and not qemu_rights.is_cloudinit(file)
+
+
+def to_base(node: node_.Node, key: str, text: str, made: list[str]) -> str:
+    """A template's new disk is a base from the start."""
+    drive = register.fields("qemu", key, text)
+    renamed = volumes.to_base(node, str(drive["file"]))
+    made[:] = [renamed if volid == drive["file"] else volid for volid in made]
+    return write(key, drive | {"file": renamed})
 
 
 def owned(node: node_.Node, vmid: int, value: str) -> str | None:

@@ -53,6 +53,6 @@ def of(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, Any]:
     }  # fmt: skip
     if qemu:
         row["memhost"] = usage.memory
-    if running or not qemu:
+    if not qemu:
         row |= {"diskread": 0, "diskwrite": 0}
     return row

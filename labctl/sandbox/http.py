@@ -15,6 +15,7 @@ import functools
 import gzip
 import json
 import logging
+import re
 import time
 import urllib.parse
 from typing import Any
@@ -27,6 +28,8 @@ from labctl.sandbox import node as node_
 PREFIX = "/api2/json"
 WORKERS = 3
 PROXY_TIMEOUT = 30.0
+HEADERS, HEADER_BYTES = 64, 8192
+"""More than that and Proxmox closes the connection without an answer (section 0, 8)."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,10 +55,14 @@ class Wire:
             return _text(501, f"method '{verb}' not available")
         if request.headers.get("Transfer-Encoding"):
             return _text(501, "chunked transfer encoding not supported")
+        if len(request.raw_headers) > HEADERS or sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER_BYTES:
+            return _silence(request)
+        if int(request.headers.get("Content-Length", 0) or 0) > bodies.LIMIT:
+            return _text(501, "for data too large")
         raw, _, query = request.raw_path.partition("?")
         path = urllib.parse.unquote(raw)
         if not path.startswith(PREFIX):
-            return _text(404, "no such file")
+            return _no_format(path)
         path = path.removeprefix(PREFIX)
         who, refusal = self._who(request, verb, path)
         if refusal:
@@ -92,15 +99,16 @@ class Wire:
         ticket = request.cookies.get("PVEAuthCookie") or (
             header.removeprefix("PVEAuthCookie=") if header.startswith("PVEAuthCookie=") else ""
         )
-        if ticket:
-            user = self.node.sessions.from_ticket(urllib.parse.unquote(ticket))
+        ticket = urllib.parse.unquote(ticket)
+        if ticket.startswith("PVE:"):
+            user = self.node.sessions.from_ticket(ticket)
             if not user:
                 return "", "Authentication failed!"
             if verb != "GET" and not self.node.sessions.csrf_holds(user, request.headers.get("CSRFPreventionToken", "")):
                 return "", "Permission denied - invalid csrf token"
             return user, ""
-        if header.startswith("PVEAPIToken="):
-            token = self.node.sessions.from_token(header.removeprefix("PVEAPIToken="))
+        if re.match("pveapitoken[= ]", header, re.IGNORECASE):
+            token = self.node.sessions.from_token(header[len("PVEAPIToken=") :])
             return (token, "") if token else ("", "Authentication failed!")
         return "", "No ticket"
 
@@ -110,6 +118,22 @@ class Wire:
         response.headers.pop("Content-Type", None)
         response.force_close()
         return response
+
+
+def _no_format(path: str) -> web.Response:
+    """Other formats than JSON are not built here (Proxmox has extjs, html, png); other paths are files that are not there."""
+    _, first, kind, rest = [*path.split("/", 3), "", "", ""][:4]
+    if first == "api2" and kind:
+        return _text(501, f"no formatter for uri /{rest}, {kind}")
+    if first == "api2":
+        return _text(501, "no such uri")
+    return _text(500, f"no such file '{path}'")
+
+
+def _silence(request: web.BaseRequest) -> web.Response:
+    if request.transport:
+        request.transport.abort()
+    return web.Response(status=400)
 
 
 def _headers() -> dict[str, str]:

@@ -22,6 +22,8 @@ class Locks:
         self._changed = threading.Condition()
         self._exclusive: dict[str, tuple[int, int]] = {}
         self._shared: dict[str, int] = {}
+        self.quorate = True
+        """Without quorum nobody gets a cluster lock."""
         self.held_elsewhere: set[str] = set()
         """Names some other process holds (recorded situations)."""
 
@@ -57,6 +59,8 @@ class Locks:
     @contextlib.contextmanager
     def cluster(self, name: str, prefix: str = "", wait: float = 10.0) -> Iterator[None]:
         """A cluster-wide lock; 500 "cfs-lock 'x' error: got lock request timeout"."""
+        if not self.quorate:
+            answers.die(f"{prefix}cfs-lock '{name}' error: no quorum!")
         if not self._take(f"cfs:{name}", wait, shared=False):
             answers.die(f"{prefix}cfs-lock '{name}' error: got lock request timeout")
         try:

@@ -76,12 +76,12 @@ def read(call: calls.Call) -> Change:
 def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | None, pool: str | None = None) -> None:
     """Permissions, key by key."""
     old = guest["config"] if guest else {}
-    if guest is not None:
-        _check_fixed(call, change)
     if "rootfs" in change.delete:
         answers.die("unable to delete required option 'rootfs'")
     for key in [*change.delete, *change.values]:
         _need(call, vmid, pool, key, change.values.get(key))
+    if guest is not None:
+        _check_fixed(call, change)
     if "tags" in change.values or "tags" in change.delete:
 
         guest_tags.need(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
@@ -163,6 +163,7 @@ def apply(call: calls.Call, vmid: int, change: Change) -> None:
         register.check_lock(guest)
         _protect(guest, change)
         running = register.runs(node, vmid)
+        node.check_writable("lxc", vmid)
         _write(node, vmid, guest, change, running=running)
         with node.state.change() as content:
             content["guests"][str(vmid)] = guest

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import json
+import os
 import re
+import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, broadcast, locks, sessions, state, tasks
+from labctl.sandbox import access_control, answers, broadcast, locks, sessions, state, tasks
 from labctl.sandbox.guests import paper, runtime
 
 STAND_IN = "containers stand in for VMs"
@@ -58,14 +62,31 @@ class Node:
         self.paused: set[int] = set()
         self.config_mutex = threading.RLock()
         self.broadcast = broadcast.Broadcast()
-        self.quorate = True
         self.offline: set[str] = set()
         self.others: set[str] = set()
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the server's certificate, as Proxmox shows it."""
+        pem = (self.home / "node.pem").read_text("ascii")
+        certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
+        return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
 
     @property
     def stands_in(self) -> bool:
         """Whether qemu guests are something else here."""
         return self.runtime.kind != "qemu"
+
+    def check_quorum(self) -> None:
+        """500 "cluster not ready - no quorum?" (`proxmox-truth.md` 3.9)."""
+        if not self.locks.quorate:
+            answers.die("cluster not ready - no quorum?")
+
+    def check_writable(self, kind: str, vmid: int | str) -> None:
+        """Without quorum no guest's config can be written (`proxmox-truth.md` 3.9)."""
+        if not self.locks.quorate:
+            folder = {"qemu": "qemu-server", "lxc": "lxc"}[kind]
+            answers.die(f"unable to open file '/etc/pve/nodes/{self.name}/{folder}/{vmid}.conf.tmp.{os.getpid()}' - Permission denied")
 
     def close(self) -> None:
         """Ends nothing: guests and tasks go on; closes the state file."""

@@ -139,8 +139,10 @@ def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | N
     if change.values.get("sshkeys"):
         guest_secrets.check_ssh_keys(str(change.values["sshkeys"]))
     for key, drive in found.items():
-        drives.check_import(call.node, key, drive)
-        qemu_rights.need_space(call, vmid, drive)
+        drives.check_import(call.node, key, drive, new=guest is None)
+        if qemu_rights.is_cloudinit(str(drive["file"])):
+            qemu_rights.need_drive(call, vmid, pool, drive)
+        qemu_rights.need_space(call, vmid, drive, new=guest is None)
     for drive in found.values():
         qemu_rights.need_drive(call, vmid, pool, drive)
     for key, value in change.values.items():
@@ -196,6 +198,7 @@ def apply(call: calls.Call, vmid: int, change: Change, found: dict[str, drives.D
         _check_boot(guest, change)
         running = register.runs(node, vmid)
         made: list[str] = []
+        node.check_writable("qemu", vmid)
         try:
             _write(node, vmid, guest, change, found, made, running=running)
         except BaseException:
@@ -205,6 +208,8 @@ def apply(call: calls.Call, vmid: int, change: Change, found: dict[str, drives.D
             raise
         with node.state.change() as content:
             content["guests"][str(vmid)] = guest
+            if not running:
+                settle_pending(node, vmid)
         fill_imported(node, vmid, made)
 
 
@@ -250,6 +255,8 @@ def _write(
         _delete(node, vmid, guest, key, at_once=not running or at_once(key), force=change.force)
     for key, value in change.values.items():
         text = drives.realise(node, vmid, key, found[key], made) if key in found else canonical(node, key, value)
+        if key in found and register.is_template(guest) and drives.is_disk(text):
+            text = drives.to_base(node, key, text, made)
         if key in gone:
             gone.remove(key)
         if running and not at_once(key):

@@ -38,7 +38,7 @@ def need(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, *,
             answers.die(f"only root can {verb} '{key}' config for real devices")
         return
     if re.fullmatch(r"usb\d+", key):
-        _need_usb(call, vmid, pool, key, value, verb)
+        _need_usb(call, vmid, pool, key, value)
         return
     if re.fullmatch(r"hostpci\d+", key):
         if value is None or "mapping=" not in str(value):
@@ -60,7 +60,7 @@ def need(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, *,
             call.need("/", "Sys.Modify")
 
 
-def _need_usb(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, verb: str) -> None:
+def _need_usb(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any) -> None:
     text = str(value or "")
     if value is None or re.search(r"(^|,)(host=)?spice(,|$)", text, re.IGNORECASE):
         call.node.access.need_on_guest(call.who, vmid, pool, "VM.Config.HWType")
@@ -68,7 +68,7 @@ def _need_usb(call: calls.Call, vmid: str, pool: str | None, key: str, value: An
         call.node.access.need_on_guest(call.who, vmid, pool, "VM.Config.HWType")
         answers.forbid()
     else:
-        answers.die(f"only root can {verb} '{key}' config for real devices")
+        answers.die(f"only root can set '{key}' config for real devices")
 
 
 def need_bridge(call: calls.Call, key: str, *values: Any) -> None:
@@ -92,7 +92,7 @@ def need_drive(call: calls.Call, vmid: str, pool: str | None, drive: dict[str, A
         call.node.access.need_on_guest(call.who, vmid, pool, "VM.Config.Disk")
 
 
-def need_space(call: calls.Call, vmid: str, drive: dict[str, Any]) -> None:
+def need_space(call: calls.Call, vmid: str, drive: dict[str, Any], *, new: bool = False) -> None:
     """Rights on the storage a drive's volume is or will be on."""
     file = str(drive["file"])
     if file in {"none", "cdrom"}:
@@ -102,15 +102,18 @@ def need_space(call: calls.Call, vmid: str, drive: dict[str, Any]) -> None:
             answers.die("Only root can pass arbitrary filesystem paths.")
         return
     storage, rest = volumes.split(file)
-    volumes.usable(call.node, storage)
+    if new:
+        volumes.storage(call.node, storage)  # whether it is enabled is told by the task
+    else:
+        volumes.usable(call.node, storage)
     if is_cloudinit(file) or re.fullmatch(r"\d+(\.\d+)?", rest):
         call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
         if drive.get("media") != "cdrom" and "images" not in volumes.storage(call.node, storage).get("content", []):
             answers.bad(storage=f"storage '{storage}' does not support vm images")
         return
+    kind = volumes.content_type(call.node, file)
     if call.is_root:
         return
-    kind = volumes.content_type(call.node, file)
     if kind in {"images", "rootdir"}:
         owner = volumes.owner(file)
         if owner is not None and owner != int(vmid):

@@ -41,7 +41,8 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
             job.say(f"removing unreferenced volume '{volume}'")
             volumes.free(node, volume)
     node.runtime.destroy(vmid)
-    register.forget(node, vmid)
+    with node.locks.cluster("file-user_cfg", f"access permissions cleanup for {register.WORD[guest['type']]} {vmid} failed: "):
+        register.forget(node, vmid)
 
 
 def discard(node: node_.Node, vmid: int, made: list[str]) -> None:

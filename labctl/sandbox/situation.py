@@ -39,7 +39,7 @@ def load(node: node_.Node, given: Given) -> None:
     assert isinstance(runtime, paper.PaperRuntime)
     node.state.replace(content(given, node.name))
     node.locks.held_elsewhere = set()
-    node.quorate = bool(given.get("quorate", True))
+    node.locks.quorate = bool(given.get("quorate", True))
     node.others = set(given.get("nodes", [])) - {node.name}
     node.offline = set(node.others)
     running = {

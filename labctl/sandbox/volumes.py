@@ -43,6 +43,9 @@ def split(volid: str) -> tuple[str, str]:
 
 def owner(volid: str) -> int | None:
     """The VMID a guest's volume belongs to, by its name."""
+    folder = re.search(r"[:/](\d+)/[^/]+\Z", volid)
+    if folder:
+        return int(folder[1])
     found = re.search(r"(?:vm|base|subvol|basevol)-(\d+)-[^/]+\Z", volid)
     return int(found[1]) if found else None
 
@@ -89,7 +92,14 @@ def _placed(kind: str, vmid: int, last: str, base: str) -> str:
 
 
 def _taken(node: node_.Node, name: str, last: str) -> bool:
-    return any(split(volid)[0] == name and volid.rpartition("/")[2].rpartition(":")[2] == last for volid in node.content["volumes"])
+    """Numbers are shared by all formats and by bases."""
+    stem = re.sub(r"^(base|vm)-|\.\w+\Z", "", last.replace("basevol-", "subvol-"))
+    for volid in node.content["volumes"]:
+        storage_, rest = split(volid)
+        other = re.sub(r"^(base|vm)-|\.\w+\Z", "", rest.rpartition("/")[2].replace("basevol-", "subvol-"))
+        if storage_ == name and other == stem:
+            return True
+    return False
 
 
 def add(node: node_.Node, volid: str, size: int, **more: Any) -> str:

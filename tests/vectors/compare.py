@@ -34,6 +34,8 @@ def value(expected: Any, got: Any, key: str = "") -> bool:
         if key == "content" and isinstance(got, str):
             return set(expected.split(",")) == set(got.split(","))
         return isinstance(got, str) and text(expected, got)
+    if isinstance(expected, dict) and set(expected) == {"<shape>"}:
+        return shape(expected["<shape>"], got)
     if isinstance(expected, dict):
         return isinstance(got, dict) and set(expected) == set(got) and all(value(one, got[name], name) for name, one in expected.items())
     if isinstance(expected, list):
@@ -56,4 +58,6 @@ def _same_members(expected: list[Any], got: list[Any]) -> bool:
 def shape(expected: dict[str, Any], got: Any) -> bool:
     """For large answers: type, and for lists the keys that occur."""
     kind = {"array": list, "object": dict}.get(expected.get("type", ""))
-    return kind is None or isinstance(got, kind)
+    if kind is None or not isinstance(got, kind):
+        return kind is None
+    return "keys" not in expected or set(expected["keys"]) == set(got)

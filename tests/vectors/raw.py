@@ -26,7 +26,7 @@ def authorisation(on: stage.Stage, kind: str) -> list[str]:
         "none": [],
         "token": [token],
         "tokenlower": [f"authorization: pveapitoken=root@pam!full={situation.TOKEN_SECRET}"],
-        "tokennoequals": ["Authorization: PVEAPIToken root@pam!full"],
+        "tokennoequals": [f"Authorization: PVEAPIToken root@pam!full={situation.TOKEN_SECRET}"],
         "badtoken": ["Authorization: PVEAPIToken=root@pam!full=11111111-1111-4111-8111-111111111111"],
         "nosuchuser": ["Authorization: PVEAPIToken=nosuch@pve!x=11111111-1111-4111-8111-111111111111"],
         "expireduser": [f"Authorization: PVEAPIToken=bob@pve!old={situation.TOKEN_SECRET}"],

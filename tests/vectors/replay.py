@@ -59,6 +59,8 @@ def judge(vector: dict[str, Any], answer: stage.Answer, task: dict[str, Any] | N
         return Outcome(vector, AGREE if fine else DISAGREE, "" if fine else "refused valid parameters", answer.shown())
     if "no_response" in expect:
         return Outcome(vector, AGREE if answer.status == 0 else DISAGREE, "answered where Proxmox does not", answer.shown())
+    if answer.status == 501 and expect["status"] == 200 and answer.message.startswith("Method '"):
+        return Outcome(vector, NOT_OFFERED, "not built here", answer.shown())
     if answer.status != expect["status"]:
         kinder = expect["status"] >= 400 and 200 <= answer.status < 400
         return Outcome(vector, KINDER if kinder else DISAGREE, f"status {answer.status}, not {expect['status']}", answer.shown())

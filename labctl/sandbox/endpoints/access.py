@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import access_control, answers, calls
+from labctl.sandbox import access_control, answers, calls, formats
 
 _SHOWN = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms", "/mapping")
 
@@ -18,7 +18,8 @@ def login(call: calls.Call) -> dict[str, Any]:
     if not call.node.sessions.login(user, call.text("password")):
         raise answers.Refused(401, "authentication failure\n")
     if "path" in call.params:
-        call.node.access.need(user, call.text("path"), *call.text("privs").replace(";", ",").split(","))
+        if not call.node.access.may(user, call.text("path"), formats.split_list(call.text("privs"))):
+            raise answers.Refused(401, "authentication failure\n")
         return {"username": user}
     return {
         "username": user,

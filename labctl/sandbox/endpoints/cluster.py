@@ -53,21 +53,27 @@ def tasks(call: calls.Call) -> list[dict[str, Any]]:
     return rows
 
 
+def _offline(call: calls.Call) -> list[dict[str, Any]]:
+    """Nodes of a recorded cluster; a serving node is alone."""
+    known = sorted(call.node.offline)
+    return [{"id": f"node/{name}", "type": "node", "node": name, "status": "offline", "ssl_fingerprint": call.node.fingerprint} for name in known]
+
+
 @calls.on("GET", "/nodes")
 def nodes(call: calls.Call) -> list[dict[str, Any]]:
     """The one node; figures need Sys.Audit."""
     node = call.node
-    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online"}
+    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "unknown", "ssl_fingerprint": node.fingerprint}
     if not node.broadcast.gathered:
-        return [row]
-    row["level"] = ""
+        return [row, *_offline(call)]
+    row |= {"status": "online", "level": ""}
     if call.may(f"/nodes/{node.name}", "Sys.Audit"):
         memory, space = machine.memory(), machine.disk(node.home)
         row |= {
             "cpu": machine.cpu(), "maxcpu": machine.cores(), "mem": memory["used"], "maxmem": memory["total"], "disk": space["used"],
             "maxdisk": space["total"], "uptime": machine.uptime(),
         }  # fmt: skip
-    return [row]
+    return [row, *_offline(call)]
 
 
 @calls.on("GET", "/nodes/{node}/status")

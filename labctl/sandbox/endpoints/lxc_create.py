@@ -38,6 +38,7 @@ def create(call: calls.Call) -> str:
         answers.forbid()
     if call.flag("unprivileged", default=True) is False:
         call.need("/", "Sys.Modify")
+    node.check_quorum()
     register.assert_free(node, vmid, "")
     if "ssh-public-keys" in call.params:
         guest_secrets.check_ssh_keys(urllib.parse.quote(call.text("ssh-public-keys")))
@@ -66,10 +67,7 @@ def _image(call: calls.Call) -> str:
     if volumes.content_type(call.node, volume) != "vztmpl":
         answers.die(f"unable to use volume {volume} - content type needs to be 'vztmpl'")
     call.need(f"/storage/{storage}", "Datastore.AllocateSpace", "Datastore.Audit", any_of=True)
-    known = call.node.content["volumes"].get(volume)
-    if known is None:
-        answers.die(f"volume '{volume}' does not exist")
-    return str(known.get("image", ""))
+    return volume
 
 
 def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str, image: str, job: tasks.Job) -> None:
@@ -83,9 +81,18 @@ def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str
             config |= {key: lxc_config.canonical(node, key, value) for key, value in values.items()}
             for key, value in mounts.items():
                 config[key] = lxc_config.realised(node, vmid, key, value)
-                made.append(str(register.fields("lxc", key, config[key])["volume"]))
+                volid = str(register.fields("lxc", key, config[key])["volume"])
+                if volid not in node.content["volumes"]:
+                    answers.die(f"volume '{volid}' does not exist")
+                made.append(volid)
             job.say(f"extracting archive '{call.text('ostemplate')}'")
-            node.runtime.provide(vmid, image)
+            known = node.content["volumes"].get(image)
+            if known is None:
+                answers.die(f"volume '{image}' does not exist")
+            node.runtime.provide(vmid, str(known.get("image", "")))
+            with node.state.change() as content:
+                for volid in made:
+                    content["volumes"][volid]["system"] = 1
             with node.state.change() as content:
                 content["guests"][str(vmid)]["config"] = config
         if "pool" in call.params:
@@ -200,7 +207,7 @@ def _clone_mount(call: calls.Call, target: int, key: str, config: dict[str, Any]
     with node.locks.storage(storage):
         job.say(f"create {'full' if full else 'linked'} clone of mountpoint {key} ({origin})")
         volid = volumes.new_name(node, storage, target, container=True, base="" if full else rest)
-        volumes.add(node, volid, volumes.size_of(node, origin) or 0, **({} if full else {"parent": origin}))
+        volumes.add(node, volid, volumes.size_of(node, origin) or 0, **({"system": 1} if full else {"parent": origin}))
         made.append(volid)
     config[key] = property_strings.emit(register.layout("lxc", key), mount | {"volume": volid, "size": volumes.size_text(node, volid)})
 

@@ -56,6 +56,7 @@ def qemu_start(call: calls.Call) -> str:
     ):
         if name in call.params and not call.is_root:
             answers.bad_params({name: "Only root may use this option."})
+    call.node.check_quorum()
     register.find(call.node, "qemu", vmid)
 
     def work(job: tasks.Job) -> None:
@@ -72,6 +73,7 @@ def lxc_start(call: calls.Call) -> str:
     _skiplock(call)
     if register.runs(call.node, vmid):
         answers.die(f"CT {vmid} already running")
+    call.node.check_quorum()
     register.find(call.node, "lxc", vmid)
 
     def work(job: tasks.Job) -> None:

@@ -139,6 +139,9 @@ def _resize(call: calls.Call, guest: register.Guest, disk: str, job: tasks.Job) 
     job.say("Image resized.")
 
 
+_CLOUDINIT = {"cicustom", "cipassword", "citype", "ciuser", "ciupgrade", "nameserver", "searchdomain", "sshkeys"}
+
+
 @calls.on("GET", "/nodes/{node}/qemu/{vmid}/cloudinit")
 def cloudinit(call: calls.Call) -> list[dict[str, Any]]:
     """The cloud-init keys; nothing is pending, because the drive is written at each start."""
@@ -146,7 +149,7 @@ def cloudinit(call: calls.Call) -> list[dict[str, Any]]:
     keys = [
         key
         for key in guest["config"]
-        if (key in qemu_config.AT_ONCE and key.startswith(("ci", "ssh", "name", "search"))) or key.startswith("ipconfig")
+        if (key in _CLOUDINIT) or key.startswith("ipconfig")
     ]
     shown = _shown(guest["config"])
     return [{"key": key, "value": shown[key]} for key in keys]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from labctl.sandbox import answers, calls, drives, guest_formats, guest_tags, qemu_config, qemu_rights, register, removal, tasks
+from labctl.sandbox import answers, calls, drives, guest_formats, guest_tags, qemu_config, register, removal, tasks
 
 
 @calls.on("POST", "/nodes/{node}/qemu")
@@ -24,6 +24,7 @@ def create(call: calls.Call) -> str:
         if ":" not in call.text("archive"):
             answers.die(f"can't find file '{call.text('archive')}'")
         answers.die(f"volume '{call.text('archive')}' does not exist")
+    call.node.check_quorum()
     change = qemu_config.Change(values={name: value for name, value in call.params.items() if name in qemu_config.options()})
     if "cdrom" in change.values:
         change.values["ide2"] = str(change.values.pop("cdrom")) + (",media=cdrom" if "media=" not in call.text("cdrom") else "")
@@ -95,9 +96,7 @@ def _fill(
             job.say(f"{key}: successfully created disk '{config[key]}'")
     for key, value in qemu_config.identity().items():
         config.setdefault(key, value)
-    if config.get("vmgenid") in {0, "0"}:
-        del config["vmgenid"]
-    elif config.get("vmgenid") in {1, "1"}:
+    if config.get("vmgenid") in {1, "1"}:
         config["vmgenid"] = qemu_config.identity()["vmgenid"]
     config["meta"] = f"creation-qemu=10.0.2,ctime={int(time.time())}"
     if "boot" not in config:
@@ -110,7 +109,7 @@ def _boot_order(config: dict[str, Any]) -> list[str]:
     disks = [key for key in guest_formats.DRIVES[:-2] if key in config]
     disk = next((key for key in disks if "media=cdrom" not in str(config[key])), None)
     disc = next(
-        (key for key in disks if "media=cdrom" in str(config[key]) and not qemu_rights.is_cloudinit(str(config[key]).partition(",")[0])),
+        (key for key in disks if "media=cdrom" in str(config[key])),
         None,
     )
     card = next((f"net{number}" for number in range(32) if f"net{number}" in config), None)
@@ -124,8 +123,6 @@ def delete(call: calls.Call) -> str:
     if "skiplock" in call.params and not call.is_root:
         answers.bad(skiplock="Only root may use this option.")
     guest = register.find(call.node, "qemu", vmid)
-    if not call.flag("skiplock"):
-        register.check_lock(guest)
     register.check_protection(guest, f"VM {vmid}")
     if register.runs(call.node, vmid):
         answers.die(f"VM {vmid} is running - destroy failed")
@@ -133,7 +130,7 @@ def delete(call: calls.Call) -> str:
     def work(job: tasks.Job) -> None:
         with call.node.locks.guest("qemu", vmid):
             present = register.find(call.node, "qemu", vmid)
-            if not call.flag("skiplock"):
+            if not call.flag("skiplock") and present["config"].get("lock") != "suspended":
                 register.check_lock(present)
             register.check_protection(present, f"VM {vmid}")
             if register.runs(call.node, vmid):

@@ -101,7 +101,7 @@ def _check_zone(kind: str, thing: sdn.Thing) -> None:
     if kind == "vxlan" and ("peers" in thing) == ("fabric" in thing):
         text = "must have exactly one of peers / fabric defined"
         answers.bad(peers=text, fabric=text)
-    if thing.get("ipam") not in {None, "pve"}:
+    if thing.get("ipam") not in {None, "", "pve"}:
         answers.bad(ipam=f"{thing['ipam']} not existing")
     if kind == "evpn":
         answers.die_at(f"controller {thing.get('controller')} don't exist")
@@ -118,6 +118,7 @@ def create_zone(call: calls.Call) -> None:
     """A zone that waits to be applied."""
     name, kind, prefix = call.text("zone"), call.text("type"), "create sdn zone object failed: "
     given = fields(call, "zone")
+    call.node.check_quorum()
     _check_fields(kind, given, new=True)
     with sdn.writing(call.node, call.params.get("lock-token"), prefix) as content:
         if f"zones/{name}" in content:

@@ -79,6 +79,7 @@ def _snapshot(call: calls.Call, kind: str, vmid: int, name: str, job: tasks.Job)
         if call.flag("vmstate") and register.runs(node, vmid):
             answers.die("a container stands in for this VM, and its memory cannot be saved")
         _check_storages(call, guest)
+        node.check_writable(kind, vmid)
         guest["config"]["lock"] = "snapshot"
     try:
         for key, volume in _disks(guest):
@@ -87,8 +88,8 @@ def _snapshot(call: calls.Call, kind: str, vmid: int, name: str, job: tasks.Job)
             node.runtime.snapshot(vmid, name)
         with node.state.change():
             present = register.find(node, kind, vmid)
-            kept = {key: value for key, value in copy.deepcopy(present["config"]).items() if key not in _NOT_KEPT}
-            present.setdefault("snapshots", {})[name] = kept | {"snaptime": int(time.time()), "description": call.text("description")}
+            kept = {key: value for key, value in copy.deepcopy(present["config"]).items() if key not in _NOT_KEPT | {"description"}}
+            present.setdefault("snapshots", {})[name] = kept | {"snaptime": int(time.time())} | ({"description": call.text("description")} if call.text("description") else {})
             present["config"]["parent"] = name
     finally:
         _unlock(call, kind, vmid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from labctl.sandbox import answers, calls, formats, machine, volumes
@@ -70,13 +71,16 @@ def listed(call: calls.Call) -> list[dict[str, Any]]:
     for name, facts in sorted(call.node.content["storage"].items()):
         if not _sees(call, name) or ("storage" in call.params and name != call.text("storage")):
             continue
-        if (call.flag("enabled") and not _active(call, facts)) or ("content" in call.params and not wanted & set(facts.get("content", []))):
+        picky = call.flag("enabled") or "content" in call.params
+        if (picky and not _active(call, facts)) or ("content" in call.params and not wanted & set(facts.get("content", []))):
             continue
         if call.text("target", call.node.name) != call.node.name and not facts.get("shared"):
             continue
         row = status_row(call, name)
         if call.flag("format"):
-            row["format"] = [dict.fromkeys(("raw", "qcow2", "vmdk", "subvol"), 1), "raw"]
+            known = ("raw", "qcow2", "vmdk", "subvol")
+            if _active(call, facts):
+                row |= {"format": [dict.fromkeys(known, 1), "raw"], "formats": {"supported": sorted(known), "default": "raw"}}
         rows.append(row)
     return rows
 
@@ -91,11 +95,19 @@ def index(call: calls.Call) -> list[dict[str, str]]:
 @calls.on("GET", "/nodes/{node}/storage/{storage}/status")
 def status(call: calls.Call) -> dict[str, Any]:
     """One storage's space."""
-    volumes.usable(call.node, call.text("storage"))
+    if call.text("storage") not in call.node.content["storage"]:
+        answers.bad(storage="No such storage.")
     row = status_row(call, call.text("storage"))
     for key in ("storage", "used_fraction"):
         row.pop(key, None)
     return row
+
+
+def _kind(call: calls.Call, volid: str) -> str:
+    """A disk of a container is `rootdir`, whatever its name."""
+    kind = volumes.content_type(call.node, volid)
+    guest = call.node.content["guests"].get(str(volumes.owner(volid)))
+    return "rootdir" if kind == "images" and guest and guest["type"] == "lxc" else kind
 
 
 @calls.on("GET", "/nodes/{node}/storage/{storage}/content")
@@ -107,8 +119,10 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
     for volid, facts in sorted(call.node.content["volumes"].items()):
         if volumes.split(volid)[0] != storage:
             continue
-        kind = volumes.content_type(call.node, volid)
+        kind = _kind(call, volid)
         owner = volumes.owner(volid) if kind in {"images", "rootdir"} else None
+        if "vmid" in call.params and owner is None and kind != "snippets":
+            continue
         if ("content" in call.params and kind != call.text("content")) or ("vmid" in call.params and owner is not None and str(owner) != call.text("vmid")):
             continue
         if owner is not None and not (call.may(f"/storage/{storage}", "Datastore.Allocate") or call.may(f"/vms/{owner}", "VM.Config.Disk")):
@@ -116,12 +130,14 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             "volid": volid,
             "content": kind,
-            "format": facts.get("format", "raw"),
+            "format": _SHOWN_FORMATS.get(kind, facts.get("format", "raw")),
             "size": facts["size"],
             "ctime": facts.get("ctime", 0),
         }
         if owner is not None:
             row |= {"vmid": owner, "used": 0}
+        if owner is not None and call.node.content["storage"][storage].get("type", "dir") == "dir":
+            row["parent"] = None
         if facts.get("parent"):
             row["parent"] = volumes.split(facts["parent"])[1]
         rows.append(row)
@@ -157,7 +173,7 @@ def _need_volume(call: calls.Call, volid: str) -> None:
     if owner is not None and call.may(f"/vms/{owner}", "VM.Config.Disk"):
         return
     if owner is None:
-        call.need(f"/storage/{call.text('storage')}", "Datastore.Audit", "Datastore.AllocateSpace", any_of=True)
+        call.need(f"/storage/{call.text('storage')}", "Datastore.AllocateSpace", "Datastore.Audit", any_of=True)
     else:
         call.need(f"/storage/{call.text('storage')}", "Datastore.Allocate")
 
@@ -194,7 +210,10 @@ def allocate(call: calls.Call) -> str:
     size = formats.parse_size(call.text("size"))
     kind = call.node.content["storage"][storage].get("type", "dir")
     fmt = call.text("format") or (name.rpartition(".")[2] if "." in name else "raw")
-    if not name.startswith(f"vm-{vmid}-") or "/" in name:
+    if not name:
+        volid = volumes.new_name(call.node, storage, int(vmid), fmt=call.text("format") or "raw")
+        return volumes.add(call.node, volid, size or 0)
+    if not re.match(r"vm-\d+-", name) or "/" in name:
         if "/" not in name and "." in name:
             answers.die(f"illegal name '{name}' - should be 'vm-{vmid}-*'")
         answers.die(f"unable to parse volume filename '{name}'")

@@ -98,8 +98,7 @@ def log(call: calls.Call) -> calls.Listing:
         call.need(f"/nodes/{call.node.name}", "Sys.Audit")
     lines = call.node.tasks.lines(str(parsed))
     if lines is None:
-        path = f"/var/log/pve/tasks/{str(parsed.pstart)[-1]}/{parsed}"
-        return calls.Listing([{"n": 1, "t": f"unable to open file - No such file or directory: {path}"}], 1)
+        return calls.Listing([{"n": 1, "t": "unable to open file - No such file or directory"}], 1)
     numbered = [{"n": number, "t": line} for number, line in enumerate(lines, 1)] or [{"n": 1, "t": "no content"}]
     start, limit = call.number("start"), call.number("limit", 50)
     return calls.Listing(numbered[start : start + limit] if limit else numbered[start:], len(numbered))
