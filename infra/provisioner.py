@@ -83,8 +83,7 @@ class Provisioner:
             raise _worst(work, outcome)
         state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
         self._each(plan.machines, lambda machine: guests.start(work.cluster, _place(machine)))
-        stand_ins = {node: _stands_in(self._client, node) for node in sorted({machine.node for machine in plan.machines})}
-        return tuple(_machine(machine, stand_in=machine.kind == "vm" and stand_ins[machine.node]) for machine in plan.machines)
+        return tuple(_machine(machine, stand_in=_stands_in(work.cluster, machine)) for machine in plan.machines)
 
     def remove(self, environment: str, plot: int, progress: ports.Progress) -> ports.Removal:
         """See `ports.Provisioner`."""
@@ -157,9 +156,9 @@ def _machine(machine: plan_.PlannedMachine, *, stand_in: bool) -> environment_.M
     )
 
 
-def _stands_in(client: client_.Client, node: str) -> bool:
-    """Whether containers stand in for VMs there: labctl's own sandbox node says so in its version, Proxmox never does."""
-    return "containers stand in for VMs" in str(client.get(f"/nodes/{node}/status").get("pveversion"))
+def _stands_in(to: cluster_.Cluster, machine: plan_.PlannedMachine) -> bool:
+    """Whether a container stands in for the VM: labctl's own sandbox node says so where Proxmox names QEMU's version."""
+    return machine.kind == "vm" and "stand-in" in str(guests.status(to, _place(machine)).get("running-qemu", ""))
 
 
 def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:

@@ -24,9 +24,16 @@ class Work:
     cluster: cluster_.Cluster
     say: Callable[[str], None] = silently
     failures: list[errors.LabctlError] = field(default_factory=list)
+    aborted: threading.Event = field(default_factory=threading.Event)
+    """Set by `abort` only; `cluster.stop` is also set by the real engine's `Cancel`, which ends every update."""
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
     def failed(self, error: errors.LabctlError) -> None:
         """Remember an error of a resource."""
         with self._guard:
             self.failures.append(error)
+
+    def abort(self) -> None:
+        """End the update soon, with a whole record: waits are cut short, nothing new is started."""
+        self.aborted.set()
+        self.cluster.stop.set()

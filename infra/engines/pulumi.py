@@ -130,7 +130,7 @@ def _await(process: subprocess.Popen[bytes], work: Work) -> int:
         try:
             return process.wait(0.2)
         except subprocess.TimeoutExpired:
-            if not work.cluster.stop.is_set():
+            if not work.aborted.is_set():
                 continue
         process.send_signal(signal.SIGINT)
         try:

@@ -50,7 +50,7 @@ class Wanted:
             "inputs": dict(self.inputs),
             "outputs": dict(outputs),
             "parent": self.parent,
-            "dependencies": list(self.dependencies),
+            **({"dependencies": list(self.dependencies)} if self.dependencies else {}),
             "provider": self.provider,
             "propertyDependencies": {name: list(urns) for name, urns in self.property_dependencies.items()},
         }
