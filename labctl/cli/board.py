@@ -44,9 +44,9 @@ def never(board: Board) -> bool:
     return False
 
 
-def watch(api: client_.Client, slug: str, until: Until) -> Board:
-    """Show the board until `until` says so or the class is over; the last board seen."""
-    show = _live if screen.out.is_terminal else _plain
+def watch(api: client_.Client, slug: str, until: Until, *, quiet: bool = False) -> Board:
+    """Show the board (nothing when `quiet`) until `until` says so or the class is over; the last board seen."""
+    show = _silent if quiet else _live if screen.out.is_terminal else _plain
     return show(_boards(api, slug), until)
 
 
@@ -87,6 +87,14 @@ def _live(boards: Iterator[Board], until: Until) -> Board:
             live.refresh()
             if until(board):
                 break
+    return board
+
+
+def _silent(boards: Iterator[Board], until: Until) -> Board:
+    board: Board = {"seats": []}
+    for board in boards:
+        if until(board):
+            break
     return board
 
 

@@ -59,7 +59,7 @@ def open_(
     if not wait:
         screen.say(f"{accepted['what']} Look at it with `labctl class show {name} --watch`.")
         return
-    last = board_.watch(api, name, board_.all_ready)
+    last = board_.watch(api, name, board_.all_ready, quiet=json)
     if json:
         screen.data(last)
     _fail_unless_ready(last)
@@ -214,7 +214,7 @@ def close(
 def report(api: client.Client, name: str, *, json: bool = False) -> None:
     """Wait for the end of a removal, then print what was removed and what a search found."""
     begin = time.monotonic()
-    last = _until_gone(api, name) if json else board_.watch(api, name, board_.all_gone)
+    last = board_.watch(api, name, board_.all_gone, quiet=json)
     seats = {seat["environment"]: f"seat {seat['number']} {seat['learner'] or ''}" for seat in last["seats"]}
     order = list(seats)
     told = [line for line in journal(api, name) if _tells_of_removal(line)]
@@ -242,14 +242,6 @@ def _tells_of_removal(line: dict[str, Any]) -> bool:
     # What the engine took off its record has been told as a guest, network or pool of the cluster already.
     noise = line["text"].startswith(("begins", "done ")) or line["text"].endswith("(on record)")
     return bool(line["step"] == "remove" and not noise)
-
-
-def _until_gone(api: client.Client, name: str) -> dict[str, Any]:
-    while True:
-        found: dict[str, Any] = api.get(f"/classrooms/{name}")
-        if board_.all_gone(found):
-            return found
-        time.sleep(0.5)
 
 
 def journal(api: client.Client, name: str) -> list[dict[str, Any]]:

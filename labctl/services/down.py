@@ -39,9 +39,10 @@ def down(settings: settings_.Settings, timed: Timed, *, wipe: bool = False) -> l
                 running.stop(name, grace=parts.GRACE[name], tree=name != "node")
             stopped.append(name)
         if wipe and node.in_use(settings):
-            with timed("remove the sandbox node and its guests"):
+            with timed("remove the sandbox node and its guests") as notes:
                 _wire_away(settings)
-                node.wipe(settings)
+                said = node.wipe(settings)
+                notes.append(f"{sum('guest' in line.split('/')[0] for line in said)} running guests, {len(said)} things in all")
             _forget(settings)
     return stopped
 

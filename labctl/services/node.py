@@ -149,12 +149,25 @@ def lacks(found: dict[str, Any]) -> str:
     return "; ".join(f"{one.get('name', '')}: {one.get('detail', '')}" for one in bad) or "its check failed"
 
 
-def wipe(settings: settings_.Settings) -> None:
-    """Take the node, its guests and its files away."""
+def wipe(settings: settings_.Settings) -> list[str]:
+    """Take the node, its guests and its files away; what it says it removed, a line each."""
+    said: list[str] = []
     if home(settings).exists():
-        _run(command(settings, "wipe", "--home", str(home(settings))), "the sandbox node could not be removed whole")
+        done = subprocess.run(
+            command(settings, "wipe", "--home", str(home(settings))),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        said = done.stderr.splitlines()
+        if done.returncode != 0:
+            raise errors.PermanentError(
+                f"the sandbox node could not be removed whole: {'; '.join(said[-3:])}", hint="Try `labctl down --wipe` again."
+            )
     settings.site_file.unlink(missing_ok=True)
     (settings.home / "secrets" / "proxmox-token").unlink(missing_ok=True)
+    return said
 
 
 def _credentials(settings: settings_.Settings) -> dict[str, Any] | None:
