@@ -101,46 +101,46 @@ class Desk:
         Raises BadInput (name, roster, dates, answers, blueprint), NotFound (blueprint, template), Conflict (name taken, no room on
         the cluster), Unreachable (node, broker).
         """
-        self.bell.listen()
-        if not SLUG.fullmatch(slug):
-            raise errors.BadInput(
-                f"'{slug}' is not a name for a class.",
-                hint="Small letters, digits and '-', beginning with a letter, at most 40: monday-linux",
-            )
+        _check_name(slug)
         learners = roster.parse(roster_csv, "roster")
         book = self._book(blueprint)
-        lab = book.blueprint
         now = self.clock.now()
-        lease = _lease(lab, starts or now, ends, now)
-        source = f"{book.name}@{book.digests.blueprint}"
-        seats = tuple(Seat(slug, number, learner, _new_id()) for number, learner in enumerate(learners, start=1))
         room = Classroom(
             slug=slug,
-            title=title or lab.about.title,
+            title=title or book.blueprint.about.title,
             blueprint=book.name,
             digest=book.digests.blueprint,
-            lease=lease,
+            lease=_lease(book.blueprint, starts or now, ends, now),
             opened=now,
             trainer=trainer,
-            seats=seats,
+            seats=tuple(Seat(slug, number, learner, _new_id()) for number, learner in enumerate(learners, start=1)),
         )
         cluster = self.cluster()
-        values = _draw(lab, answers or {}, seats)
+        plans = self._planner(book, room, cluster, answers or {})
+        self.bell.listen()
+        self.classrooms.open(room, plans, cluster.site.plots)
+        for seat in room.seats:
+            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
+        self._ring(seat.environment for seat in room.seats)
+        return room
+
+    def _planner(
+        self, book: Book, room: Classroom, cluster: Cluster, answers: Mapping[str, Any]
+    ) -> Callable[[Sequence[int]], Sequence[Plan]]:
+        """What the store calls with the plots it drew: plans for all seats, once the cluster has said that they fit."""
+        chooser = secrets.SystemRandom()
+        values = {seat.number: planning.draw(book.blueprint, answers, chooser) for seat in room.seats}
+        source = f"{book.name}@{book.digests.blueprint}"
 
         def plans(plots: Sequence[int]) -> Sequence[Plan]:
-            made = tuple(
-                _plan(lab, cluster.site, room, seat, plot, source, values[seat.number]) for seat, plot in zip(seats, plots, strict=True)
-            )
+            pairs = zip(room.seats, plots, strict=True)
+            made = tuple(_plan(book.blueprint, cluster.site, seat, plot, source, values[seat.number]) for seat, plot in pairs)
             cluster.provisioner.preflight(made)
-            if self.library.freeze(blueprint) != source:
-                raise errors.Conflict(f"the blueprint '{blueprint}' was changed while the class was being opened.", hint="Try again.")
+            if self.library.freeze(book.name) != source:
+                raise errors.Conflict(f"the blueprint '{book.name}' was changed while the class was being opened.", hint="Try again.")
             return made
 
-        self.classrooms.open(room, plans, cluster.site.plots)
-        for seat in seats:
-            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
-        self._ring(seat.environment for seat in seats)
-        return room
+        return plans
 
     def extend(self, slug: str, until: datetime, *, who: str) -> Classroom:
         """Let the class and everything in it live until then. Raises NotFound, BadInput, Conflict."""
@@ -247,6 +247,14 @@ class Desk:
             raise errors.Unreachable(f"{written}: {error.message}", hint=error.hint) from None
 
 
+def _check_name(slug: str) -> None:
+    if not SLUG.fullmatch(slug):
+        raise errors.BadInput(
+            f"'{slug}' is not a name for a class.",
+            hint="Small letters, digits and '-', beginning with a letter, at most 40: monday-linux",
+        )
+
+
 def _next_round(wishes: Wishes) -> Wishes:
     return replace(wishes, round=wishes.round + 1)
 
@@ -261,14 +269,16 @@ def _lease(lab: Blueprint, starts: datetime, ends: datetime | None, now: datetim
     return Lease(starts, ends)
 
 
-def _draw(lab: Blueprint, answers: Mapping[str, Any], seats: Sequence[Seat]) -> dict[int, Any]:
-    chooser = secrets.SystemRandom()
-    return {seat.number: planning.draw(lab, answers, chooser) for seat in seats}
-
-
-def _plan(lab: Blueprint, site: Site, room: Classroom, seat: Seat, plot: int, source: str, values: Any) -> Plan:
+def _plan(lab: Blueprint, site: Site, seat: Seat, plot: int, source: str, values: Mapping[str, Any]) -> Plan:
     return planning.plan(
-        lab, site, environment=seat.environment, plot=plot, classroom=room.slug, seat=_reference(seat), source=source, values=values
+        lab,
+        site,
+        environment=seat.environment,
+        plot=plot,
+        classroom=seat.classroom,
+        seat=_reference(seat),
+        source=source,
+        values=values,
     )
 
 
