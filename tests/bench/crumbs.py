@@ -28,7 +28,7 @@ BLUEPRINTS = ("linux-first-steps", "web-attack-basics")
 PARTS = ("worker", "engine", "ansible", "node", "api")
 FILES = ("state", "ansible", "bundles")
 """Folders of the home in which an environment has files while it lives; searched to the bottom."""
-FOLDERS = ("sandbox/guests", "sandbox/layers", "bundles", "ansible")
+FOLDERS = ("sandbox/guests/guests", "sandbox/guests/layers", "bundles", "ansible")
 """Folders in which it has folders; whole root filesystems below, so only the first level is listed."""
 
 
