@@ -54,9 +54,14 @@ def init(options: argparse.Namespace) -> int:
     assert endpoints
     key = options.authorized_key.read_text("utf-8").strip() if options.authorized_key else ""
     settings = node_.Settings(
-        name=options.name, listen=options.listen, runtime=options.runtime, uplink=options.uplink, management=str(options.management),
-        cache=str(options.cache), authorized_key=key,
-    )  # fmt: skip
+        name=options.name,
+        listen=options.listen,
+        runtime=options.runtime,
+        uplink=options.uplink,
+        management=str(options.management),
+        cache=str(options.cache),
+        authorized_key=key,
+    )
     home: Path = options.home.resolve()
     setup.prepare_home(home, settings)
     with server.alone(home):
@@ -84,13 +89,20 @@ def status(options: argparse.Namespace) -> int:
     node = node_.open_(home)
     running = node.runtime.running()
     facts: dict[str, Any] = {
-        "node": settings.node, "listen": settings.listen, "runtime": node.runtime.kind, "stands_in": node.stands_in,
+        "node": settings.node,
+        "listen": settings.listen,
+        "runtime": node.runtime.kind,
+        "stands_in": node.stands_in,
         "guests": {
-            vmid: {"type": guest["type"], "name": guest["config"].get("name") or guest["config"].get("hostname"), "running": int(vmid) in running}
+            vmid: {
+                "type": guest["type"],
+                "name": guest["config"].get("name") or guest["config"].get("hostname"),
+                "running": int(vmid) in running,
+            }
             for vmid, guest in sorted(node.content["guests"].items())
         },
         "bridges": sorted(node.runtime.bridges()),
-    }  # fmt: skip
+    }
     node.close()
     if options.json:
         _print(json.dumps(facts))

@@ -34,7 +34,7 @@ class NotBuilt(Refused):
 
 
 def die(text: str) -> NoReturn:
-    """Perl's `die "...\\n"`: status 500."""
+    """Perl's `die` with a newline at the end: status 500."""
     raise Refused(500, text + "\n")
 
 

@@ -46,11 +46,18 @@ def of(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, Any]:
     row: dict[str, Any] = {
         "status": "running" if running else "stopped",
         "name": config.get("name", f"VM {vmid}") if qemu else config.get("hostname", f"CT{vmid}"),
-        "cpus": cores_of(guest), "maxcpu": cores_of(guest), "maxmem": memory_of(guest), "maxdisk": disk_of(guest), "template": int(register.is_template(guest)),
-        "uptime": usage.uptime, "mem": usage.memory, "disk": 0 if qemu else usage.disk,
+        "cpus": cores_of(guest),
+        "maxcpu": cores_of(guest),
+        "maxmem": memory_of(guest),
+        "maxdisk": disk_of(guest),
+        "template": int(register.is_template(guest)),
+        "uptime": usage.uptime,
+        "mem": usage.memory,
+        "disk": 0 if qemu else usage.disk,
         "cpu": round(usage.cpu_seconds / usage.uptime / cores_of(guest), 6) if usage.uptime else 0,
-        "netin": 0, "netout": 0,
-    }  # fmt: skip
+        "netin": 0,
+        "netout": 0,
+    }
     if qemu:
         row["memhost"] = usage.memory
     if not qemu:

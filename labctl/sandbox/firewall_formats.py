@@ -56,7 +56,7 @@ def ports(value: str) -> None:
         raise FormatError("too many entries in port list (> 15 numbers)\n")
 
 
-_PROTOCOLS = set(
+_PROTOCOLS = frozenset(
     [
         "tcp",
         "udp",
@@ -120,7 +120,7 @@ def protocol(value: str) -> None:
         raise FormatError(f"unknown protocol '{value}'\n")
 
 
-_ICMP = set(
+_ICMP = frozenset(
     [
         "any",
         "0",

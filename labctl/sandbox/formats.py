@@ -65,7 +65,7 @@ _EMAIL = matcher(r"[\w+\-~]+(\.[\w+\-~]+)*@[a-zA-Z0-9\-]+(\.[a-zA-Z0-9\-]+)*", "
 
 
 def storage_id(value: str) -> None:
-    """`[a-z][a-z0-9\\-_.]*[a-z0-9]`, case ignored, at least two characters."""
+    """Letters, digits, `-_.`, a letter first, no mark last; at least two characters."""
     if len(value) < 2:
         raise FormatError(f"storage ID '{value}' cannot be shorter than 2 characters\n")
     if not re.fullmatch(r"[a-z][a-z0-9\-_.]*[a-z0-9]", value, re.IGNORECASE | re.ASCII):
@@ -129,17 +129,14 @@ def ipv6(value: str) -> None:
 
 
 def is_cidr(value: str, *, family: int | None = None) -> bool:
-    """`address/bits` with at least 8 (IPv4) or 8 (IPv6) bits, host bits allowed."""
+    """`address/bits` with at least 8 bits, host bits allowed."""
     address, slash, bits = value.partition("/")
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
         return False
     return bool(
-        slash
-        and re.fullmatch(r"\d{1,3}", bits)
-        and (family is None or known.version == family)
-        and (8 if known.version == 4 else 8) <= int(bits) <= known.max_prefixlen
+        slash and re.fullmatch(r"\d{1,3}", bits) and (family is None or known.version == family) and 8 <= int(bits) <= known.max_prefixlen
     )
 
 
@@ -234,7 +231,20 @@ def task_status(value: str) -> None:
         raise FormatError(f"invalid status '{value}'\n")
 
 
+def storage_pair(value: str) -> None:
+    """`source:target` or one storage for all; `1` for the same ones."""
+    if value == "1":
+        return
+    parts = value.split(":") if value.count(":") == 1 else [value]
+    for part in parts:
+        try:
+            storage_id(part)
+        except FormatError as failure:
+            raise FormatError(f"entry '{value}' contains invalid ID - {failure}\n\n") from None
+
+
 CHECKS: dict[str, Check] = {
+    "storage-pair": storage_pair,
     "pve-node": _NODE,
     "dns-name": _DNS,
     "pve-vmid": matcher(r"[1-9][0-9]{2,8}", "value does not look like a valid VM ID"),

@@ -13,7 +13,7 @@ from labctl.sandbox import checking, formats
 FormatError = checking.FormatError
 Layout = dict[str, Any]
 
-BUILTIN_CPUS = set(
+BUILTIN_CPUS = frozenset(
     [
         "486",
         "athlon",

@@ -51,14 +51,9 @@ class Wire:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         verb = request.method
-        if verb not in {"GET", "POST", "PUT", "DELETE"}:
-            return _text(501, f"method '{verb}' not available")
-        if request.headers.get("Transfer-Encoding"):
-            return _text(501, "chunked transfer encoding not supported")
         if len(request.raw_headers) > HEADERS or sum(len(name) + len(value) for name, value in request.raw_headers) > HEADER_BYTES:
             return _silence(request)
-        if int(request.headers.get("Content-Length", 0) or 0) > bodies.LIMIT:
-            return _text(501, "for data too large")
+        _check_head(request, verb)
         raw, _, query = request.raw_path.partition("?")
         path = urllib.parse.unquote(raw)
         if not path.startswith(PREFIX):
@@ -67,7 +62,7 @@ class Wire:
         who, refusal = self._who(request, verb, path)
         if refusal:
             return await self._unauthorised(refusal)
-        params = bodies.body(verb, request.headers.get("Content-Type"), await request.content.read(bodies.LIMIT + 1))
+        params = bodies.body(verb, request.headers.get("Content-Type"), await request.read())
         params |= bodies.query(query)
         return await self._perform(request, who, verb, path, params)
 
@@ -134,6 +129,16 @@ def _silence(request: web.BaseRequest) -> web.Response:
     if request.transport:
         request.transport.abort()
     return web.Response(status=400)
+
+
+def _check_head(request: web.BaseRequest, verb: str) -> None:
+    """What is refused before anybody asks who is calling."""
+    if verb not in {"GET", "POST", "PUT", "DELETE"}:
+        raise answers.Refused(501, f"method '{verb}' not available")
+    if request.headers.get("Transfer-Encoding"):
+        raise answers.Refused(501, "chunked transfer encoding not supported")
+    if int(request.headers.get("Content-Length", 0) or 0) > bodies.LIMIT:
+        raise answers.Refused(501, "for data too large")
 
 
 def _headers() -> dict[str, str]:

@@ -22,8 +22,8 @@ _PRIVILEGES: dict[str, set[str]] = {
     "VM.Config.Memory": {"memory", "swap"},
     "VM.Config.Network": {"nameserver", "searchdomain", "hostname"},
     "VM.Config.Options": {
-        "arch", "cmode", "console", "description", "onboot", "ostype", "protection", "startup", "timezone", "tty", "tags", "debug", "template", "unprivileged",
-        "env", "entrypoint",
+        "arch", "cmode", "console", "description", "onboot", "ostype", "protection", "startup", "timezone", "tty", "tags", "debug",
+        "template", "unprivileged", "env", "entrypoint",
     },
 }  # fmt: skip
 
@@ -83,14 +83,10 @@ def check(call: calls.Call, vmid: str, change: Change, guest: register.Guest | N
     if guest is not None:
         _check_fixed(call, change)
     if "tags" in change.values or "tags" in change.delete:
-
         guest_tags.need(call, vmid, pool, str(old.get("tags", "")), str(change.values.get("tags", "")))
-    for key, value in change.values.items():
+    for key in [*change.values, *change.delete]:
         if re.fullmatch(r"net\d+", key):
-            need_bridge(call, key, old.get(key), value)
-    for key in change.delete:
-        if re.fullmatch(r"net\d+", key):
-            need_bridge(call, key, old.get(key))
+            need_bridge(call, key, old.get(key), change.values.get(key))
     for key, value in change.values.items():
         if key == "rootfs" or re.fullmatch(r"mp\d+", key):
             _check_mount(call, key, str(value))

@@ -11,11 +11,13 @@ _OPTIONS: dict[str, set[str]] = {
     "VM.Config.CPU": {"cores", "cpu", "cpulimit", "cpuunits", "smp", "sockets", "vcpus", "numa"},
     "VM.Config.Memory": {"memory", "balloon", "shares", "hugepages", "keephugepages", "allow-ksm"},
     "VM.Config.HWType": {
-        "acpi", "hotplug", "kvm", "machine", "scsihw", "smbios1", "tablet", "vga", "watchdog", "audio0", "rng0", "arch", "ivshmem", "spice_enhancements",
+        "acpi", "hotplug", "kvm", "machine", "scsihw", "smbios1", "tablet", "vga", "watchdog", "audio0", "rng0", "arch",
+        "ivshmem", "spice_enhancements",
     },
     "VM.Config.Options": {
-        "agent", "autostart", "bios", "description", "keyboard", "localtime", "migrate_downtime", "migrate_speed", "name", "onboot", "ostype", "protection",
-        "reboot", "startdate", "startup", "tdf", "template",
+        "agent", "autostart", "bios", "description", "keyboard", "localtime",
+        "migrate_downtime", "migrate_speed", "name", "onboot", "ostype",
+        "protection", "reboot", "startdate", "startup", "tdf", "template",
     },
     "VM.PowerMgmt": {"freeze"},
     "VM.Config.Disk": {"boot", "bootdisk", "vmstatestorage"},
@@ -31,21 +33,9 @@ def need(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, *,
     if key in guest_formats.DRIVES or key == "cdrom":
         return
     access = call.node.access
-    if re.fullmatch(r"serial\d+", key):
-        if value in {None, "socket"}:
-            access.need_on_guest(call.who, vmid, pool, "VM.Config.HWType")
-        else:
-            answers.die(f"only root can {verb} '{key}' config for real devices")
-        return
-    if re.fullmatch(r"usb\d+", key):
-        _need_usb(call, vmid, pool, key, value)
-        return
-    if re.fullmatch(r"hostpci\d+", key):
-        if value is None or "mapping=" not in str(value):
-            answers.die(f"only root can set '{key}' config for non-mapped devices")
-        access.need_on_guest(call.who, vmid, pool, "VM.Config.HWType")
-        return
-    if re.fullmatch(r"net\d+", key):
+    if re.fullmatch(r"(serial|usb|hostpci)\d+", key):
+        _need_device(call, vmid, pool, key, value, verb)
+    elif re.fullmatch(r"net\d+", key):
         access.need_on_guest(call.who, vmid, pool, "VM.Config.Network")
     elif key in _CLOUDINIT or re.fullmatch(r"ipconfig\d+", key):
         access.need_on_guest(call.who, vmid, pool, "VM.Config.Cloudinit", "VM.Config.Network", any_of=True)
@@ -58,6 +48,18 @@ def need(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, *,
         access.need_on_guest(call.who, vmid, pool, privilege)
         if key == "startup":
             call.need("/", "Sys.Modify")
+
+
+def _need_device(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any, verb: str) -> None:
+    """A socket or a mapped device needs VM.Config.HWType; real devices are root@pam's."""
+    if key.startswith("usb"):
+        _need_usb(call, vmid, pool, key, value)
+        return
+    if key.startswith("serial") and value not in {None, "socket"}:
+        answers.die(f"only root can {verb} '{key}' config for real devices")
+    if key.startswith("hostpci") and "mapping=" not in str(value):
+        answers.die(f"only root can set '{key}' config for non-mapped devices")
+    call.node.access.need_on_guest(call.who, vmid, pool, "VM.Config.HWType")
 
 
 def _need_usb(call: calls.Call, vmid: str, pool: str | None, key: str, value: Any) -> None:
@@ -111,17 +113,20 @@ def need_space(call: calls.Call, vmid: str, drive: dict[str, Any], *, new: bool 
         if drive.get("media") != "cdrom" and "images" not in volumes.storage(call.node, storage).get("content", []):
             answers.bad(storage=f"storage '{storage}' does not support vm images")
         return
-    kind = volumes.content_type(call.node, file)
+    _need_volume(call, vmid, file)
+
+
+def _need_volume(call: calls.Call, vmid: str, file: str) -> None:
+    """A volume that is there: the guest's own, or of a guest one may change, or media one may read."""
+    kind, storage, owner = volumes.content_type(call.node, file), volumes.split(file)[0], volumes.owner(file)
     if call.is_root:
         return
-    if kind in {"images", "rootdir"}:
-        owner = volumes.owner(file)
-        if owner is not None and owner != int(vmid):
-            call.need(f"/vms/{owner}", "VM.Config.Disk")
-        elif owner is None:
-            call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
-        return
-    call.need(f"/storage/{storage}", "Datastore.AllocateSpace", "Datastore.Audit", any_of=True)
+    if kind not in {"images", "rootdir"}:
+        call.need(f"/storage/{storage}", "Datastore.AllocateSpace", "Datastore.Audit", any_of=True)
+    elif owner is None:
+        call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
+    elif owner != int(vmid):
+        call.need(f"/vms/{owner}", "VM.Config.Disk")
 
 
 def is_cloudinit(file: str) -> bool:

@@ -41,7 +41,9 @@ def tls(home: Path) -> ssl.SSLContext:
 async def listen(node: node_.Node, host: str, port: int) -> web.ServerRunner:
     """Start to answer; the caller ends it with `cleanup`."""
     assert endpoints  # imported for what it registers
-    runner = web.ServerRunner(web.Server(http.Wire(node).answer, keepalive_timeout=5.0, access_log=None, max_line_size=65536, max_field_size=65536))
+    runner = web.ServerRunner(
+        web.Server(http.Wire(node).answer, keepalive_timeout=5.0, access_log=None, max_line_size=65536, max_field_size=65536)
+    )
     await runner.setup()
     await web.TCPSite(runner, host, port, ssl_context=tls(node.home), reuse_address=True, backlog=500).start()
     return runner

@@ -152,19 +152,44 @@ def _templates(node: node_.Node, say: Say) -> None:
         say(f"template {VM_TEMPLATE} ({IMAGE}, virtual machine)")
         _drop(node, VM_TEMPLATE)
         upid = _as_root(
-            node, "POST", f"/nodes/{node.name}/qemu", vmid=str(VM_TEMPLATE), name=IMAGE, memory="512", cores="1", agent="1", ostype="l26",
-            scsihw="virtio-scsi-pci", scsi0=f"lab:0,import-from=local:import/{IMAGE}.qcow2", ide2="lab:cloudinit", boot="order=scsi0", serial0="socket",
-            description=f"Image template {IMAGE}", pool="lab-templates",
-        )  # fmt: skip
+            node,
+            "POST",
+            f"/nodes/{node.name}/qemu",
+            vmid=str(VM_TEMPLATE),
+            name=IMAGE,
+            memory="512",
+            cores="1",
+            agent="1",
+            ostype="l26",
+            scsihw="virtio-scsi-pci",
+            scsi0=f"lab:0,import-from=local:import/{IMAGE}.qcow2",
+            ide2="lab:cloudinit",
+            boot="order=scsi0",
+            serial0="socket",
+            description=f"Image template {IMAGE}",
+            pool="lab-templates",
+        )
         _task(node, str(upid), f"creating template {VM_TEMPLATE}")
         _task(node, str(_as_root(node, "POST", f"/nodes/{node.name}/qemu/{VM_TEMPLATE}/template")), f"freezing template {VM_TEMPLATE}")
     if not _is_template(node, CT_TEMPLATE):
         say(f"template {CT_TEMPLATE} ({IMAGE}, container)")
         _drop(node, CT_TEMPLATE)
         upid = _as_root(
-            node, "POST", f"/nodes/{node.name}/lxc", vmid=str(CT_TEMPLATE), hostname=IMAGE, memory="512", swap="0", cores="1", ostype="debian",
-            unprivileged="1", ostemplate=f"local:vztmpl/{IMAGE}.tar.zst", rootfs="lab:8", description=f"Image template {IMAGE}", pool="lab-templates",
-        )  # fmt: skip
+            node,
+            "POST",
+            f"/nodes/{node.name}/lxc",
+            vmid=str(CT_TEMPLATE),
+            hostname=IMAGE,
+            memory="512",
+            swap="0",
+            cores="1",
+            ostype="debian",
+            unprivileged="1",
+            ostemplate=f"local:vztmpl/{IMAGE}.tar.zst",
+            rootfs="lab:8",
+            description=f"Image template {IMAGE}",
+            pool="lab-templates",
+        )
         _task(node, str(upid), f"creating template {CT_TEMPLATE}")
         _as_root(node, "POST", f"/nodes/{node.name}/lxc/{CT_TEMPLATE}/template")
         _settled(node, CT_TEMPLATE)
@@ -172,7 +197,7 @@ def _templates(node: node_.Node, say: Say) -> None:
 
 def _is_template(node: node_.Node, vmid: int) -> bool:
     guest = node.content["guests"].get(str(vmid))
-    return bool(guest) and register.is_template(guest)
+    return guest is not None and register.is_template(guest)
 
 
 def _drop(node: node_.Node, vmid: int) -> None:
@@ -193,9 +218,14 @@ def _settled(node: node_.Node, vmid: int) -> None:
 def _credentials(node: node_.Node) -> None:
     place = {kind: {"node": node.name, "vmid": vmid} for kind, vmid in (("vm", VM_TEMPLATE), ("container", CT_TEMPLATE))}
     facts = {
-        "url": f"https://{node.settings.listen}", "node": node.name, "user": USER, "token": TOKEN, "secret_file": str(node.home / "token"),
-        "ca_file": str(node.home / "ca.pem"), "images": {IMAGE: place},
-    }  # fmt: skip
+        "url": f"https://{node.settings.listen}",
+        "node": node.name,
+        "user": USER,
+        "token": TOKEN,
+        "secret_file": str(node.home / "token"),
+        "ca_file": str(node.home / "ca.pem"),
+        "images": {IMAGE: place},
+    }
     new = node.home / "credentials.new"
     new.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     new.rename(node.home / "credentials.json")

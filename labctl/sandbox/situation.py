@@ -43,7 +43,9 @@ def load(node: node_.Node, given: Given) -> None:
     node.others = set(given.get("nodes", [])) - {node.name}
     node.offline = set(node.others)
     running = {
-        int(vmid) for vmid, guest in given.get("guests", {}).items() if guest.get("status") == "running" and guest.get("node", node.name) == node.name
+        int(vmid)
+        for vmid, guest in given.get("guests", {}).items()
+        if guest.get("status") == "running" and guest.get("node", node.name) == node.name
     }
     disks = {int(vmid): list(guest.get("snapshots", {})) for vmid, guest in given.get("guests", {}).items()}
     runtime.assume(disks=disks, running=running, bridges=set(given.get("bridges", [])))
@@ -63,7 +65,8 @@ def content(given: Given, node: str) -> state.Content:
     out["pools"] = {name: dict(facts) for name, facts in given.get("pools", {}).items()}
     out["storage"] = {name: dict(facts) for name, facts in given.get("storage", {}).items()}
     out["volumes"] = {
-        volid: {"size": formats.parse_size(size) or 0, "ctime": 0, "format": _format(volid), "system": 1} for volid, size in given.get("volumes", {}).items()
+        volid: {"size": formats.parse_size(size) or 0, "ctime": 0, "format": _format(volid), "system": 1}
+        for volid, size in given.get("volumes", {}).items()
     }
     out["guests"] = {vmid: _guest(guest, node) for vmid, guest in given.get("guests", {}).items()}
     out["sdn"] = _sdn(given.get("sdn", {}))
@@ -88,9 +91,12 @@ def _format(volid: str) -> str:
 def _guest(guest: Given, node: str) -> Given:
     snapshots = {name: dict(facts) for name, facts in guest.get("snapshots", {}).items()}
     known = {
-        "type": guest["type"], "config": _stored(guest["type"], guest["config"]), "pending": _stored(guest["type"], guest.get("pending", {})),
-        "delete": _keys(guest.get("pending_delete", [])), "snapshots": {name: _stored(guest["type"], facts) for name, facts in snapshots.items()},
-    }  # fmt: skip
+        "type": guest["type"],
+        "config": _stored(guest["type"], guest["config"]),
+        "pending": _stored(guest["type"], guest.get("pending", {})),
+        "delete": _keys(guest.get("pending_delete", [])),
+        "snapshots": {name: _stored(guest["type"], facts) for name, facts in snapshots.items()},
+    }
     return known | ({"node": guest["node"]} if guest.get("node", node) != node else {})
 
 

@@ -61,10 +61,10 @@ def content_type(node: node_.Node, volid: str) -> str:
         last = rest.rpartition("/")[2]
         if re.fullmatch(r"(\d+/base-\d+-[^/]+/)?\d+/[^/]+", rest) and re.search(r"\.(raw|qcow2|vmdk|subvol)\Z", last):
             return "rootdir" if last.startswith("subvol-") else "images"
-        answers.die(f"unable to parse directory volume name '{rest}'")
+        raise answers.Refused(500, f"unable to parse directory volume name '{rest}'\n")
     if re.fullmatch(r"((base|basevol)-\d+-[^/]+/)?(vm|base|subvol|basevol)-\d+-[^/\s]+", rest):
         return "rootdir" if "subvol" in rest.rpartition("/")[2] or "basevol" in rest.rpartition("/")[2] else "images"
-    answers.die(f"unable to parse zfs volume name '{rest}'")
+    raise answers.Refused(500, f"unable to parse zfs volume name '{rest}'\n")
 
 
 def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False, suffix: str = "", base: str = "", fmt: str = "") -> str:
@@ -83,7 +83,7 @@ def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False,
             return full
         if suffix:
             return full
-    answers.die(f"unable to allocate an image name for VM {vmid} in storage '{name}'")
+    raise answers.Refused(500, f"unable to allocate an image name for VM {vmid} in storage '{name}'\n")
 
 
 def _placed(kind: str, vmid: int, last: str, base: str) -> str:

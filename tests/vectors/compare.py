@@ -9,10 +9,21 @@ import re
 from typing import Any
 
 _KINDS = {
-    "sha1": "[0-9a-f]{40}", "uuid": "[0-9a-fA-F-]{36}", "mac": "[0-9A-Fa-f:]{17}", "time": r"(?:[0-9A-F]{8}|[0-9.]+)", "pid": "[0-9A-F]+",
-    "pstart": "[0-9A-F]+", "varies": "[\\s\\S]*", "perl source": r"\S+", "n": r"\d+", "resolver text": "[^\n]*", "signature": r"\S+", "csrf token": r"\S+",
-    "qemu version": r"[0-9.]+", "date": "[^\n]*",
-}  # fmt: skip
+    "sha1": "[0-9a-f]{40}",
+    "uuid": "[0-9a-fA-F-]{36}",
+    "mac": "[0-9A-Fa-f:]{17}",
+    "time": r"(?:[0-9A-F]{8}|[0-9.]+)",
+    "pid": "[0-9A-F]+",
+    "pstart": "[0-9A-F]+",
+    "varies": "[\\s\\S]*",
+    "perl source": r"\S+",
+    "n": r"\d+",
+    "resolver text": "[^\n]*",
+    "signature": r"\S+",
+    "csrf token": r"\S+",
+    "qemu version": r"[0-9.]+",
+    "date": "[^\n]*",
+}
 _MASK = re.compile("<(" + "|".join(_KINDS) + ")>")
 
 

@@ -47,7 +47,7 @@ def ticket_dummy(call: calls.Call) -> None:
 def permissions(call: calls.Call) -> dict[str, dict[str, int]]:
     """The caller's own, or (with Sys.Audit on /access) somebody else's."""
     who = call.text("userid", call.who)
-    if who != call.who and not (access_control.owner(who) == call.who):
+    if who != call.who and access_control.owner(who) != call.who:
         call.need("/access", "Sys.Audit")
     if "path" in call.params:
         path = access_control.normalise(call.text("path"))

@@ -179,7 +179,9 @@ def update_token(call: calls.Call) -> dict[str, Any]:
         if "comment" in call.params:
             facts["comment"] = call.text("comment")
         if call.params.get("delete") == "":
-            answers.die_at(f"updating token info failed: Can't use string (\"{call.text('delete')}\") as a HASH ref while \"strict refs\" in use")
+            answers.die_at(
+                f'updating token info failed: Can\'t use string ("{call.text("delete")}") as a HASH ref while "strict refs" in use'
+            )
         for key in formats.split_list(call.text("delete")):
             facts.pop(key, None)
         answer = _token_row(facts) | {key: call.text(key) for key in ("expire", "privsep") if key in call.params}

@@ -12,9 +12,13 @@ from typing import Any
 from labctl.sandbox import answers, calls, register
 
 _OSINFO = {
-    "id": "debian", "name": "Debian GNU/Linux", "pretty-name": "Debian GNU/Linux 12 (bookworm)", "version": "12 (bookworm)", "version-id": "12",
+    "id": "debian",
+    "name": "Debian GNU/Linux",
+    "pretty-name": "Debian GNU/Linux 12 (bookworm)",
+    "version": "12 (bookworm)",
+    "version-id": "12",
     "machine": "x86_64",
-}  # fmt: skip
+}
 
 
 def _available(call: calls.Call) -> int:

@@ -21,7 +21,7 @@ def nextid(call: calls.Call) -> str:
     for number in range(lower, upper):
         if str(number) not in taken:
             return str(number)
-    answers.die(f"unable to get any free VMID in range [{lower}, {upper}]")
+    raise answers.Refused(500, f"unable to get any free VMID in range [{lower}, {upper}]\n")
 
 
 @calls.on("GET", "/cluster/status")
@@ -56,14 +56,23 @@ def tasks(call: calls.Call) -> list[dict[str, Any]]:
 def _offline(call: calls.Call) -> list[dict[str, Any]]:
     """Nodes of a recorded cluster; a serving node is alone."""
     known = sorted(call.node.offline)
-    return [{"id": f"node/{name}", "type": "node", "node": name, "status": "offline", "ssl_fingerprint": call.node.fingerprint} for name in known]
+    return [
+        {"id": f"node/{name}", "type": "node", "node": name, "status": "offline", "ssl_fingerprint": call.node.fingerprint}
+        for name in known
+    ]
 
 
 @calls.on("GET", "/nodes")
 def nodes(call: calls.Call) -> list[dict[str, Any]]:
     """The one node; figures need Sys.Audit."""
     node = call.node
-    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "unknown", "ssl_fingerprint": node.fingerprint}
+    row: dict[str, Any] = {
+        "id": f"node/{node.name}",
+        "type": "node",
+        "node": node.name,
+        "status": "unknown",
+        "ssl_fingerprint": node.fingerprint,
+    }
     if not node.broadcast.gathered:
         return [row, *_offline(call)]
     row |= {"status": "online", "level": ""}

@@ -71,7 +71,8 @@ def _image(call: calls.Call) -> str:
 
 
 def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str, image: str, job: tasks.Job) -> None:
-    node, made = call.node, []
+    node = call.node
+    made: list[str] = []
     try:
         with node.locks.guest("lxc", vmid):
             config: dict[str, Any] = dict(DEFAULTS) | {"hostname": f"CT{vmid}", "unprivileged": 1, "ostype": "debian"}
@@ -117,9 +118,7 @@ def clone(call: calls.Call) -> str:
     if "target" in call.params and call.text("target") != node.name:
         answers.die(f"no such cluster node '{call.text('target')}'")
     with node.locks.guest("lxc", source), node.state.change() as content:
-        guest = content["guests"].get(str(source))
-        if guest is None or guest["type"] != "lxc":
-            register.find(node, "lxc", source)
+        guest = register.find(node, "lxc", source)
         register.check_lock(guest)
         full = call.flag("full", default=not register.is_template(guest))
         _check_clone(call, source, guest, full=full)
@@ -150,7 +149,8 @@ def _check_clone(call: calls.Call, source: int, guest: register.Guest, *, full: 
 
 
 def _clone(call: calls.Call, source: int, target: int, job: tasks.Job, *, full: bool) -> None:
-    node, made = call.node, []
+    node = call.node
+    made: list[str] = []
     try:
         with node.locks.guest("lxc", target):
             config = _new_config(call, register.find(node, "lxc", source), source)

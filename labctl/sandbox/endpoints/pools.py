@@ -79,19 +79,17 @@ def create(call: calls.Call) -> None:
 def update(call: calls.Call) -> None:
     """Comment and members; `allow-move` takes a guest out of its other pool."""
     name, prefix = call.text("poolid"), "update pools failed: "
-    if call.method.template == "/pools/{poolid}":
-        prefix = "update pools failed: "
     with call.node.locks.cluster("file-user_cfg", prefix), call.node.state.change() as content:
         facts = _pool(call, name, prefix)
         if "comment" in call.params:
             facts["comment"] = call.text("comment")
         for text in formats.split_list(call.text("vms")):
-            _member(call, content, name, facts, int(text), prefix)
+            _member(call, content, facts, int(text), prefix)
         for storage in formats.split_list(call.text("storage")):
             _storage(call, facts, storage, prefix)
 
 
-def _member(call: calls.Call, content: dict[str, Any], name: str, facts: dict[str, Any], vmid: int, prefix: str) -> None:
+def _member(call: calls.Call, content: dict[str, Any], facts: dict[str, Any], vmid: int, prefix: str) -> None:
     call.need(f"/vms/{vmid}", "VM.Allocate")
     if call.flag("delete"):
         if vmid not in facts["vms"]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import answers, booting, calls, lxc_config, qemu_config, register, tasks
+from labctl.sandbox import answers, booting, calls, lxc_config, qemu_writing, register, tasks
 
 DEFAULT_SHUTDOWN = 60
 """Seconds a guest is given to shut down (`proxmox-truth.md` 3.7)."""
@@ -32,7 +32,7 @@ def boot(call: calls.Call, kind: str, vmid: int, job: tasks.Job) -> None:
     if register.runs(node, vmid):
         answers.die(f"{register.WORD[kind]} {vmid} already running")
     if kind == "qemu":
-        qemu_config.settle_pending(node, vmid)
+        qemu_writing.settle_pending(node, vmid)
     else:
         lxc_config.settle_pending(node, vmid)
     guest = register.find(node, kind, vmid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import answers, calls, formats, qemu_config, register, tasks, volumes
+from labctl.sandbox import answers, calls, formats, qemu_config, qemu_writing, register, tasks, volumes
 
 
 @calls.on("GET", "/nodes/{node}/qemu/{vmid}/config")
@@ -61,7 +61,7 @@ def put(call: calls.Call) -> None:
     change = qemu_config.read(call)
     guest = register.find(call.node, "qemu", call.text("vmid"))
     found = qemu_config.check(call, call.text("vmid"), change, guest)
-    qemu_config.apply(call, call.number("vmid"), change, found)
+    qemu_writing.apply(call, call.number("vmid"), change, found)
 
 
 @calls.on("POST", "/nodes/{node}/qemu/{vmid}/config")
@@ -73,7 +73,7 @@ def post(call: calls.Call) -> str | None:
 
     def work(job: tasks.Job) -> None:
         _ = job
-        qemu_config.apply(call, call.number("vmid"), change, found)
+        qemu_writing.apply(call, call.number("vmid"), change, found)
 
     upid = call.node.tasks.start("qmconfig", call.text("vmid"), call.who, work)
     if "background_delay" in call.params and call.node.tasks.wait(upid, call.number("background_delay")):
@@ -146,11 +146,7 @@ _CLOUDINIT = {"cicustom", "cipassword", "citype", "ciuser", "ciupgrade", "namese
 def cloudinit(call: calls.Call) -> list[dict[str, Any]]:
     """The cloud-init keys; nothing is pending, because the drive is written at each start."""
     guest = register.find(call.node, "qemu", call.text("vmid"))
-    keys = [
-        key
-        for key in guest["config"]
-        if (key in _CLOUDINIT) or key.startswith("ipconfig")
-    ]
+    keys = [key for key in guest["config"] if (key in _CLOUDINIT) or key.startswith("ipconfig")]
     shown = _shown(guest["config"])
     return [{"key": key, "value": shown[key]} for key in keys]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from labctl.sandbox import answers, calls, drives, guest_formats, guest_tags, qemu_config, register, removal, tasks
+from labctl.sandbox import answers, calls, drives, guest_formats, guest_tags, qemu_config, qemu_writing, register, removal, tasks
 
 
 @calls.on("POST", "/nodes/{node}/qemu")
@@ -52,7 +52,8 @@ def _need_pool(call: calls.Call, pool: str) -> None:
 
 
 def _create(call: calls.Call, vmid: int, change: qemu_config.Change, found: dict[str, drives.Drive], job: tasks.Job) -> None:
-    node, made = call.node, []
+    node = call.node
+    made: list[str] = []
     try:
         with node.locks.guest("qemu", vmid, 1.0):
             if "tags" in change.values:  # asked without the pool: a pool-only right is not enough (section 0)
@@ -61,7 +62,7 @@ def _create(call: calls.Call, vmid: int, change: qemu_config.Change, found: dict
             _fill(call, vmid, guest, change, found, made, job)
             with node.state.change() as content:
                 content["guests"][str(vmid)] = guest
-            qemu_config.fill_imported(node, vmid, made)
+            qemu_writing.fill_imported(node, vmid, made)
         if "pool" in call.params:
             register.join_pool(node, vmid, call.text("pool"))
     except BaseException as failure:

@@ -89,7 +89,9 @@ def _snapshot(call: calls.Call, kind: str, vmid: int, name: str, job: tasks.Job)
         with node.state.change():
             present = register.find(node, kind, vmid)
             kept = {key: value for key, value in copy.deepcopy(present["config"]).items() if key not in _NOT_KEPT | {"description"}}
-            present.setdefault("snapshots", {})[name] = kept | {"snaptime": int(time.time())} | ({"description": call.text("description")} if call.text("description") else {})
+            present.setdefault("snapshots", {})[name] = (
+                kept | {"snaptime": int(time.time())} | ({"description": call.text("description")} if call.text("description") else {})
+            )
             present["config"]["parent"] = name
     finally:
         _unlock(call, kind, vmid)
@@ -106,7 +108,7 @@ def _check_storages(call: calls.Call, guest: register.Guest) -> None:
 def _real(call: calls.Call, vmid: int) -> bool:
     """Whether the runtime has a disk for this guest (a VM made from nothing has none)."""
     guest = call.node.content["guests"].get(str(vmid))
-    return bool(guest) and has_system(call, guest)
+    return guest is not None and has_system(call, guest)
 
 
 def has_system(call: calls.Call, guest: register.Guest) -> bool:

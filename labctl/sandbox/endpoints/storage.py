@@ -51,9 +51,16 @@ def status_row(call: calls.Call, name: str) -> dict[str, Any]:
     """Space is that of the filesystem the node's home is on."""
     facts = volumes.storage(call.node, name)
     row: dict[str, Any] = {
-        "storage": name, "type": facts.get("type", "dir"), "content": ",".join(facts.get("content", [])), "shared": int(facts.get("shared", 0)),
-        "enabled": int(_active(call, facts)), "active": int(_active(call, facts)), "total": 0, "used": 0, "avail": 0,
-    }  # fmt: skip
+        "storage": name,
+        "type": facts.get("type", "dir"),
+        "content": ",".join(facts.get("content", [])),
+        "shared": int(facts.get("shared", 0)),
+        "enabled": int(_active(call, facts)),
+        "active": int(_active(call, facts)),
+        "total": 0,
+        "used": 0,
+        "avail": 0,
+    }
     if _active(call, facts):
         space = machine.disk(call.node.home)
         row |= {"total": space["total"], "used": space["used"], "avail": space["avail"]}
@@ -123,7 +130,9 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
         owner = volumes.owner(volid) if kind in {"images", "rootdir"} else None
         if "vmid" in call.params and owner is None and kind != "snippets":
             continue
-        if ("content" in call.params and kind != call.text("content")) or ("vmid" in call.params and owner is not None and str(owner) != call.text("vmid")):
+        if ("content" in call.params and kind != call.text("content")) or (
+            "vmid" in call.params and owner is not None and str(owner) != call.text("vmid")
+        ):
             continue
         if owner is not None and not (call.may(f"/storage/{storage}", "Datastore.Allocate") or call.may(f"/vms/{owner}", "VM.Config.Disk")):
             continue

@@ -47,11 +47,13 @@ class PaperRuntime:
             self._keep()
 
     def provide(self, vmid: int, image: str) -> None:
+        """Remember a disk."""
         with self._mutex:
             self._disks.setdefault(vmid, {"image": image, "base": None, "snapshots": []})
             self._keep()
 
     def clone(self, source: int, vmid: int, *, linked: bool) -> None:
+        """A disk from another."""
         with self._mutex:
             if source not in self._disks:
                 raise runtime.RuntimeFailure(f"guest {source} has no disk to clone")
@@ -59,15 +61,18 @@ class PaperRuntime:
             self._keep()
 
     def freeze_template(self, vmid: int) -> None:
+        """Remember that it is a base."""
         with self._mutex:
             self._disk(vmid)["template"] = True
             self._keep()
 
     def bases(self) -> dict[int, int]:
+        """Linked clone -> its base."""
         with self._mutex:
             return {vmid: disk["base"] for vmid, disk in self._disks.items() if disk["base"] is not None}
 
     def start(self, spec: runtime.GuestSpec) -> None:
+        """Remember that it runs."""
         with self._mutex:
             self._disk(spec.vmid)
             for nic in spec.nics:
@@ -78,15 +83,18 @@ class PaperRuntime:
             self._keep()
 
     def shutdown(self, vmid: int, timeout: float) -> bool:  # noqa: ARG002 - paper goes off at once
+        """Off at once."""
         self.stop(vmid)
         return True
 
     def stop(self, vmid: int) -> None:
+        """Remember that it does not."""
         with self._mutex:
             if self._running.pop(vmid, None) is not None:
                 self._keep()
 
     def destroy(self, vmid: int) -> None:
+        """Forget its disk."""
         with self._mutex:
             if vmid in self._running:
                 raise runtime.RuntimeFailure(f"guest {vmid} is running")
@@ -94,15 +102,18 @@ class PaperRuntime:
                 self._keep()
 
     def running(self) -> set[int]:
+        """Those remembered as running."""
         with self._mutex:
             return set(self._running)
 
     def snapshot(self, vmid: int, name: str) -> None:
+        """Remember the name."""
         with self._mutex:
             self._disk(vmid)["snapshots"].append(name)
             self._keep()
 
     def delete_snapshot(self, vmid: int, name: str) -> None:
+        """Forget the name."""
         with self._mutex:
             snapshots = self._disk(vmid)["snapshots"]
             if name in snapshots:
@@ -110,29 +121,35 @@ class PaperRuntime:
                 self._keep()
 
     def rollback(self, vmid: int, name: str) -> None:
+        """Nothing changes; the name has to be there."""
         with self._mutex:
             if name not in self._disk(vmid)["snapshots"]:
                 raise runtime.RuntimeFailure(f"snapshot '{name}' of guest {vmid} is not there")
 
     def addresses(self, vmid: int) -> list[tuple[str, str, list[str]]]:
+        """Those it was started with."""
         with self._mutex:
             return [(name, mac, list(addresses)) for name, mac, addresses in self._running.get(vmid, {}).get("nics", [])]
 
     def usage(self, vmid: int) -> runtime.Usage:
+        """Nothing but time."""
         with self._mutex:
             facts = self._running.get(vmid)
             return runtime.Usage(uptime=int(time.time() - facts["since"]) + 1) if facts else runtime.Usage()
 
     def bridges(self) -> set[str]:
+        """Those remembered."""
         with self._mutex:
             return set(self._bridges)
 
     def add_bridge(self, name: str) -> None:
+        """Remember it."""
         with self._mutex:
             self._bridges.add(name)
             self._keep()
 
     def remove_bridge(self, name: str) -> None:
+        """Forget it."""
         with self._mutex:
             self._bridges.discard(name)
             self._keep()
