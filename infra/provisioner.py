@@ -54,6 +54,11 @@ class Provisioner:
         return client_.Client(self._site.cluster)
 
     @functools.cached_property
+    def _asking(self) -> client_.Client:
+        """For what a person waits for: it gives up after seconds."""
+        return client_.Client(self._site.cluster, timeout=20, patience=4)
+
+    @functools.cached_property
     def _engine(self) -> engine_.Engine:
         return choice.choose(self._engine_name, self._backend, self._passphrase_file)
 
@@ -67,11 +72,11 @@ class Provisioner:
 
     def access_findings(self) -> tuple[str, ...]:
         """What the token lacks, one line each."""
-        return tuple(access.findings(self._client, self._site))
+        return tuple(access.findings(self._asking, self._site))
 
     def preflight(self, plans: Sequence[plan_.Plan]) -> None:
         """See `ports.Provisioner`."""
-        preflight.check(self._work().cluster, self._site, plans)
+        preflight.check(cluster_.Cluster(self._asking, self._turns), self._site, plans)
 
     def build(self, plan: plan_.Plan, progress: ports.Progress) -> tuple[environment_.Machine, ...]:
         """See `ports.Provisioner`."""
@@ -122,7 +127,7 @@ class Provisioner:
 
     def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
         """See `ports.Provisioner`."""
-        to, alive = self._work().cluster, set(living)
+        to, alive = cluster_.Cluster(self._asking, self._turns), set(living)
         lines = [
             f"{found.place} of environment {found.mark.environment} ({found.mark.machine})"
             for found in leftovers.guests_of(to, self._site)
@@ -133,9 +138,8 @@ class Provisioner:
         lines += [f"record of environment {stack}" for stack in self._backend.stacks() if stack not in alive]
         return tuple(lines)
 
-    def _work(self, progress: ports.Progress | None = None) -> Work:
-        to = cluster_.Cluster(self._client, self._turns)
-        return Work(to, progress) if progress else Work(to)
+    def _work(self, progress: ports.Progress) -> Work:
+        return Work(cluster_.Cluster(self._client, self._turns), progress)
 
     @staticmethod
     def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], object]) -> None:

@@ -131,13 +131,14 @@ class Backend:
     def forget(self, stack: str) -> None:
         """Every file of a stack: checkpoint, its copies, history, backups and locks."""
         self.checkpoint(stack).unlink(missing_ok=True)
-        for path in self.checkpoint(stack).parent.glob(f"{stack}.json.*"):
-            path.unlink(missing_ok=True)
+        folder = self.checkpoint(stack).parent
+        for path in [*folder.glob(f"{stack}.json.*"), *folder.glob(f".{stack}.json.*"), *self.root.glob(f".{stack}.*.new")]:
+            path.unlink(missing_ok=True)  # the CLI's copies, and what a killed writer of ours left
         (self.root / "project" / f"Pulumi.{stack}.yaml").unlink(missing_ok=True)
         for path in (self.root / "project" / ".home" / "logs").glob(f"*+{stack}-*"):
             path.unlink(missing_ok=True)
-        for folder in ("history", "backups"):
-            shutil.rmtree(self._books / folder / PROJECT / stack, ignore_errors=True)
+        for name in ("history", "backups"):
+            shutil.rmtree(self._books / name / PROJECT / stack, ignore_errors=True)
         shutil.rmtree(self._books / "locks" / "organization" / PROJECT / stack, ignore_errors=True)
 
     def crumbs(self, stack: str) -> tuple[str, ...]:

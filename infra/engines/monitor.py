@@ -83,7 +83,7 @@ class Monitor:
         """The one default provider of a stack, with an id of its own."""
         urn = f"urn:pulumi:{self._stack}::{self._project}::{_PROVIDER_TYPE}::default"
         old = self._books.old(urn)
-        record = old or {"urn": urn, "custom": True, "id": str(uuid.uuid4()), "type": _PROVIDER_TYPE, "inputs": {}, "outputs": {}}
+        record = old or {"urn": urn, "custom": True, "id": str(uuid.uuid4()), "type": _PROVIDER_TYPE}
         self._books.keep(urn, record)
         self._provider = f"{urn}::{record['id']}"
 

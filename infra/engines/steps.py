@@ -167,7 +167,7 @@ class Steps:
         """Remove one resource. Raises Failed; then its record stays."""
         if record.get("custom") and not record["type"].startswith("pulumi:"):
             self._books.begin(record, "deleting")
-            request = sdk.DeleteRequest(record["urn"], record["id"], _values(record.get("outputs") or record["inputs"]), TIMEOUT)
+            request = sdk.DeleteRequest(record["urn"], record["id"], _values(record.get("outputs") or record.get("inputs") or {}), TIMEOUT)
             try:
                 asyncio.run(self._provider.delete(request))
             except errors.LabctlError as error:

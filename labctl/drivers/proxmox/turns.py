@@ -25,11 +25,11 @@ class Turns:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @contextlib.contextmanager
     def turn(self, name: str, *, places: int = 1, patience: float = 900.0) -> Iterator[None]:
         """Hold one of `places` places of `name`. Raises Busy when none came free within `patience` seconds."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stem = re.sub(r"[^A-Za-z0-9.-]", "-", name)
         until = time.monotonic() + patience
         while True:
