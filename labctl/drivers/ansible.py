@@ -142,7 +142,7 @@ def write_script(step: PlannedStep) -> str:
         "trap 'rm -f \"$new\"' EXIT\n"
         f'echo {content} | base64 -d > "$new"\n'
         f'chown {owner} "$new"\nchgrp "$(id -g {owner})" "$new"\nchmod {mode} "$new"\n'
-        # A step that is repeated changes nothing, not even the time of the folder.
+        # A repeated step leaves the file as it is, with its time.
         f'same() {{ cmp -s "$new" {path} && [ "$(stat -c "%a %U %G" "$new")" = "$(stat -c "%a %U %G" {path})" ]; }}\n'
         f'same || mv -f "$new" {path}\n'
         "exit 0\n}\n"

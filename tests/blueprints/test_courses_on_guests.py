@@ -69,7 +69,7 @@ def shop(guests):
 
 def test_first_steps_are_proven_and_stay_so_when_configured_again(steps):
     assert len([line for line in steps.prove() if "passed" in line]) == len(steps.plan.checks)
-    files = "find /home/learner/course /etc/systemd/system/heartbeat.service -printf '%p %m %u %T@\\n' | sort"
+    files = "find /home/learner/course /etc/systemd/system/heartbeat.service -type f -printf '%p %m %u %T@\\n' | sort"
     before = steps.on("box", files)
     steps.configure()
     after = steps.on("box", files)
