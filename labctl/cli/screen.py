@@ -6,12 +6,15 @@ import json
 import os
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
+import pydantic
 import typer
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -70,6 +73,28 @@ def complain(error: errors.LabctlError) -> None:
         err.print(f"  {escape(str(complaint))}")
     if error.hint:
         err.print(f"  [bold]next:[/] {escape(error.hint)}")
+
+
+_CORRECT = "Correct the LABCTL_ variables, or labctl.toml in labctl's home."
+
+
+def plain(error: Exception) -> errors.LabctlError | None:
+    """The error as a plain sentence, where it is one that a person can do something about; None: it is a fault of labctl."""
+    if isinstance(error, errors.LabctlError):
+        return error
+    if isinstance(error, pydantic.ValidationError) and error.title == "Settings":
+        first = error.errors()[0]
+        name = "LABCTL_" + "_".join(str(part) for part in first["loc"]).upper()
+        return errors.BadInput(
+            f"the setting {name} is wrong: {first['msg']}.", hint="Correct the variable, or labctl.toml in labctl's home."
+        )
+    if isinstance(error, tomllib.TOMLDecodeError | SettingsError):
+        return errors.BadInput(
+            f"the settings cannot be read: {error}.", hint="Correct the LABCTL_ variables, or labctl.toml in labctl's home."
+        )
+    if isinstance(error, PermissionError):
+        return errors.Forbidden(f"you may not use {error.filename}: {error.strerror}.", hint="labctl is run by root here: use sudo.")
+    return None
 
 
 def exit_code(error: errors.LabctlError) -> int:

@@ -43,6 +43,8 @@ def findings(settings: settings_.Settings) -> list[Finding]:
             found += look(settings)
         except errors.LabctlError as error:
             found.append(Finding(look.__name__.strip("_"), False, error.message, error.hint))
+        except OSError as error:
+            found.append(Finding(look.__name__.strip("_"), False, f"{error.filename}: {error.strerror}", "Run it as root."))
     return found
 
 

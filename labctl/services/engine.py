@@ -16,6 +16,8 @@ def describe(settings: settings_.Settings) -> str:
         return choice.describe(settings.engine, state.Backend(settings.home / "state"))
     except errors.LabctlError as error:
         return f"none: {error.message}"
+    except OSError as error:
+        return f"none: {error.filename}: {error.strerror}"
 
 
 def install(settings: settings_.Settings) -> str:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from labctl import errors
 from labctl import settings as settings_
@@ -31,8 +32,14 @@ def in_use(settings: settings_.Settings) -> bool:
     """Whether this installation's cluster is (or will be) the sandbox node."""
     if not settings.site_file.exists():
         return True
+    return Path(read_site(settings).cluster.ca_file).is_relative_to(home(settings))
+
+
+def port(settings: settings_.Settings) -> int:
+    """Where the node listens: where it was set up to, else where it would be."""
     credentials = _credentials(settings)
-    return credentials is not None and read_site(settings).cluster.url == credentials["url"]
+    found = urlsplit(str(credentials["url"])).port if credentials else None
+    return found or settings.sandbox_port
 
 
 def read_site(settings: settings_.Settings) -> site_.Site:

@@ -34,7 +34,7 @@ def sandbox_node(settings: settings_.Settings) -> processes.Part:
     return processes.Part(
         "node",
         [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(node.home(settings))],
-        ready=lambda: answers("127.0.0.1", settings.sandbox_port),
+        ready=lambda: answers("127.0.0.1", node.port(settings)),
         env=_env(settings),
         grace=GRACE["node"],
         tree=False,

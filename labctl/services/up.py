@@ -61,7 +61,7 @@ def _look(settings: settings_.Settings) -> None:
 def _free_ports(settings: settings_.Settings) -> None:
     wanted = [("api", settings.api_host, settings.api_port, "LABCTL_API_PORT")]
     if node.in_use(settings):
-        wanted.append(("node", "127.0.0.1", settings.sandbox_port, "LABCTL_SANDBOX_PORT"))
+        wanted.append(("node", "127.0.0.1", node.port(settings), "LABCTL_SANDBOX_PORT"))
     running = processes.Processes(settings.home)
     for name, host, port, variable in wanted:
         if running.find(name) is None and parts.answers(host, port):

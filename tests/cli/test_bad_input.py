@@ -137,6 +137,38 @@ def test_up_from_a_second_checkout_while_the_first_runs_is_refused(labctl):
         refused(done, 1, "root")
 
 
+def test_a_port_that_is_taken_is_told_before_anything_is_made(labctl):
+    import os
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", labctl.api_port))
+        taken.listen()
+        done = labctl("up")
+    refused(done, 1, "LABCTL_API_PORT" if os.geteuid() == 0 else "root")
+    assert not (labctl.home / "site.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ({"LABCTL_API_PORT": "many"}, "LABCTL_API_PORT"),
+        ({"LABCTL_BLUEPRINTS": "x"}, "blueprints"),
+        ({"LABCTL_ENGINE": "steam"}, "LABCTL_ENGINE"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_named(labctl, setting, word):
+    done = labctl("status", **setting)
+    assert word in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode in {1, 3}
+
+
+def test_a_broken_labctl_toml_is_told(labctl):
+    labctl.write("home/labctl.toml", "api_port = \n")
+    refused(labctl("status"), 1, "labctl.toml")
+
+
 def test_down_where_nothing_runs_says_so(labctl):
     done = labctl("down")
     assert (done.returncode, "nothing ran" in done.stdout) == (0, True)
