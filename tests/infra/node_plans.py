@@ -35,8 +35,15 @@ def plan(where: Site, plot: int = 3, *, environment: str | None = None, machines
     made = []
     for index, words in enumerate((text.split(":") for text in machines.split(",")), start=1):
         template = image.vm if words[1] == "vm" else image.container
-        cards = [Nic(index=0, network=None, vnet=where.management_vnet, mac=marks.management_mac(plot, index),
-                     address=f"{marks.management_address(where, plot, index)}/{where.management.prefixlen}")]  # fmt: skip
+        cards = [
+            Nic(
+                index=0,
+                network=None,
+                vnet=where.management_vnet,
+                mac=marks.management_mac(plot, index),
+                address=f"{marks.management_address(where, plot, index)}/{where.management.prefixlen}",
+            )
+        ]
         cards += [
             Nic(
                 index=n + 1,
@@ -60,7 +67,7 @@ def plan(where: Site, plot: int = 3, *, environment: str | None = None, machines
                 memory=512,
                 nics=tuple(cards),
                 after=tuple(words[2:]),
-            )  # fmt: skip
+            )
         )
     return Plan(
         environment=environment, installation=where.installation, plot=plot, pool=marks.pool(where, environment), zone=where.zone,

@@ -200,6 +200,40 @@ def test_killed_at_any_line_of_a_build_removal_leaves_nothing_and_a_build_comple
     assert crumbs(to, site, provisioner, plan) == []
 
 
+@pytest.fixture
+def real_engine(node, tmp_path):
+    told = node_plans.provisioner(node, tmp_path / "state", "pulumi")
+    if told.describe().startswith("none"):
+        pytest.skip("no `pulumi` on PATH or in $LABCTL_PULUMI: the real engine's half is not run")
+    return told
+
+
+def test_the_real_engine_builds_the_embedded_one_adds_nothing_and_either_removes(real_engine, provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot, networks=2)
+    machines = real_engine.build(plan, said.append)
+    said.clear()
+    assert provisioner.build(plan, said.append) == machines
+    assert said == []
+    assert real_engine.remove(plan.environment, plot, said.append).left == ()
+    assert crumbs(to, site, provisioner, plan) == []
+
+
+@pytest.mark.parametrize("lines", [2, 4, 6])
+def test_the_real_engine_killed_in_a_build_leaves_nothing_after_removal(lines, node, real_engine, provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot)
+    command = [sys.executable, "-c", BUILD, str(node.home), node.management, str(provisioner._backend.root), str(plot), "pulumi"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2], start_new_session=True)
+    for _ in range(lines):
+        process.stdout.readline()
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    if lines == 4:
+        real_engine.build(plan, said.append)
+    assert real_engine.remove(plan.environment, plot, said.append).left == ()
+    assert crumbs(to, site, provisioner, plan) == []
+
+
 def test_many_environments_at_once_from_one_template(node, site, to, said, tmp_path, request):
     plots = range(200, 206)
     each = [node_plans.provisioner(node, tmp_path / "state") for _ in plots]
