@@ -81,27 +81,27 @@ class Provisioner:
     def build(self, plan: plan_.Plan, progress: ports.Progress) -> tuple[environment_.Machine, ...]:
         """See `ports.Provisioner`."""
         work = self._work(progress)
+        to = self._cluster()
         program = program_.draw(plan, self._site, self._deploy_key)
         self._engine.recover(plan.environment)
         outcome = self._engine.up(program, work)
         if not outcome.well:
             raise _worst(work, outcome)
         state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
-        self._each(plan.machines, lambda machine: guests.start(work.cluster, _place(machine)))
-        return tuple(_machine(machine, stand_in=_stands_in(work.cluster, machine)) for machine in plan.machines)
+        self._each(plan.machines, lambda machine: guests.start(to, _place(machine)))
+        return tuple(_machine(machine, stand_in=_stands_in(to, machine)) for machine in plan.machines)
 
     def remove(self, environment: str, plot: int, progress: ports.Progress) -> ports.Removal:
         """See `ports.Provisioner`."""
-        work = self._work(progress)
         removed: list[str] = []
         trouble: list[errors.LabctlError] = []
         if self._backend.known(environment):
             try:
                 self._engine.recover(environment)
-                removed += [f"{name} (on record)" for name in self._engine.destroy(environment, work).deleted]
+                removed += [f"{name} (on record)" for name in self._engine.destroy(environment, self._work(progress)).deleted]
             except errors.LabctlError as error:
                 trouble.append(error)
-        swept = removal.sweep(work, self._site, environment, plot)
+        swept = removal.sweep(self._work(progress), self._site, environment, plot)
         if not swept.left:
             self._backend.forget(environment)
             (self._backend.root / f"{environment}.program.json").unlink(missing_ok=True)
@@ -112,16 +112,17 @@ class Provisioner:
 
     def mark_ready(self, plan: plan_.Plan, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
-        work = self._work(progress)
-        self._each(plan.machines, lambda machine: guests.keep(work.cluster, _place(machine)))
+        to = self._cluster()
+        progress("keeping the state to which a reset goes back")
+        self._each(plan.machines, lambda machine: guests.keep(to, _place(machine)))
 
     def reset(self, plan: plan_.Plan, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
-        work = self._work(progress)
+        to = self._cluster()
 
         def back(machine: plan_.PlannedMachine) -> None:
             progress(f"{machine.name}: going back to the state when it was ready")
-            guests.roll_back(work.cluster, _place(machine))
+            guests.roll_back(to, _place(machine))
 
         self._each(plan.machines, back)
 
@@ -139,7 +140,11 @@ class Provisioner:
         return tuple(lines)
 
     def _work(self, progress: ports.Progress) -> Work:
-        return Work(cluster_.Cluster(self._client, self._turns), progress)
+        """For one update of an engine, which may end it with a `Cancel`; never used again after it."""
+        return Work(self._cluster(), progress)
+
+    def _cluster(self) -> cluster_.Cluster:
+        return cluster_.Cluster(self._client, self._turns)
 
     @staticmethod
     def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], object]) -> None:
