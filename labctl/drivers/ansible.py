@@ -9,24 +9,50 @@ afterwards, also when the run failed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from labctl import errors, ports
-from labctl.drivers import ansible_child, ansible_layout, ssh, ssh_ca, ssh_checks, ssh_connection, ssh_parallel
+from labctl.drivers import ansible_child, ansible_layout, ssh, ssh_ca, ssh_checks, ssh_connection, ssh_kept, ssh_openssh, ssh_parallel
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedStep
 from labctl.model.site import Site
 
-APT_PROXY_FILE = "/etc/apt/apt.conf.d/95labctl-run"
-"""There while plays run, and only then."""
-
 WRITE_SECONDS = 60.0
 """A small file takes milliseconds; an overloaded node may need more."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One environment being configured."""
+
+    plan: Plan
+    machines: Sequence[Machine]
+    folder: Path
+    work: Path
+    kept: ssh_kept.Kept
+    progress: ports.Progress
+
+    def on(self, names: Sequence[str], script: str, what: str, seconds: float) -> None:
+        """The same script as root on several machines at once."""
+        self.each(names, lambda machine: self.kept.root(machine, script, timeout=seconds + 10), what)
+
+    def each(self, names: Sequence[str], work: Callable[[Machine], ssh_connection.Outcome], what: str) -> None:
+        """Raises PlayFailed with the machine and its last words when one of them ends with another status than 0."""
+
+        def one(machine: Machine, _tell: ports.Progress) -> None:
+            outcome = work(machine)
+            if outcome.exit != 0:
+                said = ssh_checks.mask(ssh_checks.tail(outcome), self.plan) or "it printed nothing"
+                raise errors.PlayFailed(f"{machine.name}: {what} failed (exit {outcome.exit}): {said}")
+
+        ssh_parallel.each([machine for machine in self.machines if machine.name in names], one, self.progress)
 
 
 class Configurator:
@@ -53,54 +79,61 @@ class Configurator:
 
     def configure(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
         """See `ports.Configurator`."""
-        pieces = ansible_layout.runs(plan, folder)
-        for piece in pieces:
-            if isinstance(piece, ansible_layout.Own):
-                for number, step in piece.steps:
-                    self._own(plan, machines, folder, number, step, progress)
-            else:
-                self._ansible(plan, machines, folder, piece, progress)
-
-    def _enter(self, plan: Plan, machine: Machine) -> ssh_connection.Connection:
-        return ssh.enter(self._authority, plan, machine, user=self._user, port=self._port)
-
-    def _on(self, plan: Plan, machines: Sequence[Machine], script: str, what: str, seconds: float, progress: ports.Progress) -> None:
-        """The same script as root on several machines at once. Raises PlayFailed with the machine and its last words."""
-
-        def one(machine: Machine, _tell: ports.Progress) -> None:
-            with self._enter(plan, machine) as connection:
-                outcome = connection.root(script, timeout=seconds + 10)
-            if outcome.exit != 0:
-                said = ssh_checks.mask(ssh_checks.tail(outcome), plan) or "it printed nothing"
-                raise errors.PlayFailed(f"{machine.name}: {what} failed (exit {outcome.exit}): {said}")
-
-        ssh_parallel.each(machines, one, progress)
-
-    def _own(self, plan: Plan, machines: Sequence[Machine], folder: Path, number: int, step: PlannedStep, progress: ports.Progress) -> None:
-        touched = [machine for machine in machines if machine.name in step.hosts]
-        if step.kind == "write":
-            script, seconds, what = write_script(step), WRITE_SECONDS, f"writing {step.what}"
-        else:
-            seconds, what = float(step.timeout), f"script {step.what}"
-            environment = ssh_checks.environment(plan, step.vars)
-            script = ssh_checks.program((folder / step.what).read_bytes(), environment, seconds=seconds, login=None, by_shell=False)
-        self._on(plan, touched, script, what, seconds, progress)
-        for machine in touched:
-            progress(f"{machine.name}: {step.title or what} (step {number})")
-
-    def _ansible(self, plan: Plan, machines: Sequence[Machine], folder: Path, run: ansible_layout.Run, progress: ports.Progress) -> None:
-        touched = [machine for machine in machines if machine.name in run.machines]
         work = self._work.resolve() / plan.environment
         forget(work)
         try:
-            self._lay_out(plan, machines, folder, run, work)
-            if self._packages_hosts:
-                self._on(plan, touched, _proxy_script(), "preparing packages", WRITE_SECONDS, progress)
-            ansible_child.play(work, plan, run, progress)
-            if self._packages_hosts:
-                self._on(plan, touched, f"rm -f {APT_PROXY_FILE}\n", "tidying up after packages", WRITE_SECONDS, progress)
+            with ssh_kept.Kept(lambda machine: ssh.enter(self._authority, plan, machine, user=self._user, port=self._port)) as kept:
+                job = _Job(plan, machines, folder, work, kept, progress)
+                for piece in ansible_layout.runs(plan, folder):
+                    if isinstance(piece, ansible_layout.Run):
+                        self._ansible(job, piece)
+                    else:
+                        for number, step in piece.steps:
+                            self._own(job, number, step)
         finally:
             forget(work)
+
+    def _own(self, job: _Job, number: int, step: PlannedStep) -> None:
+        """A `write` or a `script`, on all its machines at once."""
+        what = f"writing {step.what}" if step.kind == "write" else f"script {step.what}"
+        if step.kind == "write":
+            job.on(step.hosts, write_script(step), what, WRITE_SECONDS)
+        else:
+            environment = ssh_checks.environment(job.plan, step.vars)
+            content = (job.folder / step.what).read_bytes()
+            script = ssh_checks.program(content, environment, seconds=step.timeout, login=None, by_shell=False)
+            job.each(step.hosts, lambda machine: self._script(job, machine, script, step.timeout), what)
+        for name in step.hosts:
+            job.progress(f"{name}: {step.title or what} (step {number})")
+
+    def _script(self, job: _Job, machine: Machine, script: str, seconds: float) -> ssh_connection.Outcome:
+        if not self._packages_hosts:
+            return job.kept.root(machine, script, timeout=seconds + 10)
+        job.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known_hosts = job.work / f"known_hosts-{machine.name}"
+        _write(known_hosts, self._authority.known_hosts())
+        arguments = [
+            *ssh_openssh.options(known_hosts, self._packages_hosts),
+            *("-i", str(self._authority.deploy_key_file), "-p", str(self._port)),
+            *("-o", f"HostKeyAlias={ssh_ca.host_name(job.plan, machine.name)}"),
+        ]
+        return ssh_openssh.root(machine.name, f"{self._user}@{machine.address}", arguments, script, timeout=seconds + 10)
+
+    def _ansible(self, job: _Job, run: ansible_layout.Run) -> None:
+        names = sorted(run.machines)
+        forget(job.work)
+        self._lay_out(job.plan, job.machines, job.folder, run, job.work)
+        if not self._packages_hosts:
+            ansible_child.play(job.work, job.plan, run, job.progress)
+            return
+        job.on(names, ssh_openssh.open_packages(), "preparing packages", WRITE_SECONDS)
+        try:
+            ansible_child.play(job.work, job.plan, run, job.progress)
+        except errors.LabctlError:
+            with contextlib.suppress(errors.LabctlError):
+                job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
+            raise
+        job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
 
     def _lay_out(self, plan: Plan, machines: Sequence[Machine], folder: Path, run: ansible_layout.Run, work: Path) -> None:
         project = work / "project"
@@ -147,11 +180,6 @@ def write_script(step: PlannedStep) -> str:
         f'same || mv -f "$new" {path}\n'
         "exit 0\n}\n"
     )
-
-
-def _proxy_script() -> str:
-    line = f'Acquire::http::Proxy "socks5h://127.0.0.1:{ansible_layout.PROXY_PORT}";'
-    return f"[ ! -d /etc/apt/apt.conf.d ] || echo {shlex.quote(line)} > {APT_PROXY_FILE}\n"
 
 
 def _write(path: Path, text: str) -> None:

@@ -16,15 +16,12 @@ from typing import Any
 import yaml
 
 from labctl import errors
-from labctl.drivers import ssh_ca
+from labctl.drivers import ssh_ca, ssh_openssh
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedMachine, PlannedStep
 
 MARK = "labctl step "
 """A play without tasks before each step; its start says which step runs now."""
-
-PROXY_PORT = 3142
-"""Where guests find the way to package mirrors while plays run (OpenSSH's remote SOCKS on their own loopback)."""
 
 
 @dataclass(frozen=True)
@@ -137,15 +134,7 @@ def configuration(folder: Path, work: Path, forks: int, packages_hosts: Sequence
     """ansible.cfg. Host keys are verified by labctl's authority. The first connection to each guest carries the way to the
     package mirrors: a remote SOCKS that opens nothing but `packages_hosts`, and ends with the connection.
     """
-    options = [
-        *("-F", "none"),
-        *_option("ControlMaster=auto", "ControlPersist=60s", "IdentitiesOnly=yes", "IdentityAgent=none", "ForwardAgent=no"),
-        *_option("StrictHostKeyChecking=yes", f"UserKnownHostsFile={work / 'known_hosts'}", "GlobalKnownHostsFile=/dev/null"),
-        *_option("HostKeyAlgorithms=ssh-ed25519-cert-v01@openssh.com", "UpdateHostKeys=no", "PreferredAuthentications=publickey"),
-        *_option("KexAlgorithms=curve25519-sha256", "ConnectTimeout=15", "ServerAliveInterval=15", "LogLevel=ERROR"),
-    ]
-    if packages_hosts:
-        options += ["-R", f"127.0.0.1:{PROXY_PORT}", *_option(f"PermitRemoteOpen={' '.join(packages_hosts)}", "ExitOnForwardFailure=no")]
+    options = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60s", *ssh_openssh.options(work / "known_hosts", packages_hosts)]
     roles = [path for path in (folder / "roles", house_playbooks() / "roles") if path.is_dir()]
     return "\n".join(
         [
@@ -170,10 +159,6 @@ def configuration(folder: Path, work: Path, forks: int, packages_hosts: Sequence
             "",
         ]
     )
-
-
-def _option(*words: str) -> list[str]:
-    return [part for word in words for part in ("-o", word)]
 
 
 def variables(run: Run) -> str:

@@ -97,6 +97,11 @@ class Connection:
         """Repeatable."""
         self._transport.close()
 
+    @property
+    def alive(self) -> bool:
+        """False once the guest has ended the connection."""
+        return bool(self._transport.is_active())
+
     def run(self, command: str, *, stdin: bytes = b"", timeout: float, terminal: bool = False) -> Outcome:
         """Run one command line by the user's shell. Raises TookTooLong after `timeout` seconds, Unreachable when the
         connection ends.

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from labctl import errors
-from labctl.drivers import ansible
+from labctl.drivers import ansible, ssh, ssh_kept
 from labctl.model.plan import PlannedStep
 
 pytestmark = pytest.mark.guests
@@ -205,6 +205,35 @@ def test_packages_come_through_our_own_connection_and_no_other_way(lab, folder, 
     configure(lab, folder, work, step("packages", "", packages=("tree",)), packages=mirrors)
     assert lab.on("box", "command -v tree") == "/usr/bin/tree\n"
     assert lab.on("box", "ls /etc/apt/apt.conf.d | grep labctl || echo none; ss -Hltn 'sport = :3142' | wc -l") == "none\n0\n"
+
+
+def test_a_script_has_the_way_to_packages_too(lab, folder, work):
+    (folder / "scripts" / "packages.sh").write_text(
+        "#!/bin/sh\nset -e\napt-get -qq update\napt-get -qq install -y hello >/dev/null\necho installed by $LAB_WORD >&2\nexit $LAB_EXIT\n"
+    )
+    (folder / "scripts" / "packages.sh").chmod(0o755)
+    mirrors = ["deb.debian.org:80", "security.debian.org:80"]
+    told = configure(lab, folder, work, step("script", "scripts/packages.sh", vars={"word": "us", "exit": 0}), packages=mirrors)
+    assert told == ["box: Do scripts/packages.sh (step 1)"]
+    assert lab.on("box", "hello -g here; ls /etc/apt/apt.conf.d | grep labctl || echo none") == "here\nnone\n"
+    with pytest.raises(errors.PlayFailed, match=r"script scripts/packages.sh failed \(exit 4\): installed by us"):
+        configure(lab, folder, work, step("script", "scripts/packages.sh", vars={"word": "us", "exit": 4}), packages=mirrors)
+
+
+def test_what_is_not_on_the_list_stays_closed(lab, folder, work):
+    (folder / "scripts" / "roam.sh").write_text(
+        "#!/bin/sh\ncurl -sS -m 10 --socks5-hostname 127.0.0.1:3142 http://deb.debian.org/debian/\n"
+    )
+    with pytest.raises(errors.PlayFailed, match=r"script scripts/roam\.sh failed"):
+        configure(lab, folder, work, step("script", "scripts/roam.sh"), packages=["only.example.org:80"])
+
+
+def test_a_connection_that_ended_meanwhile_is_opened_anew(lab):
+    with ssh_kept.Kept(lambda machine: ssh.enter(lab.authority, lab.plan, machine)) as kept:
+        assert kept.root(lab.machines[0], "true\n", timeout=10).exit == 0
+        with pytest.raises(errors.Unreachable):
+            kept.root(lab.machines[0], "pkill -9 -u labctl sshd; sleep 5\n", timeout=10)
+        assert kept.root(lab.machines[0], "echo again\n", timeout=10).stdout == "again\n"
 
 
 def running(work: Path) -> list[str]:
