@@ -10,7 +10,6 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 from labctl.sandbox import answers
 from labctl.sandbox import node as node_
@@ -83,34 +82,42 @@ def serve(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    """What is there; also while the node does not run. Opens the home for reading only in effect: it changes nothing."""
+    """What is there; also while the node does not run. Looks only."""
+    from labctl.sandbox import state
+
     home: Path = options.home.resolve()
     settings = node_.settings_of(home)
-    node = node_.open_(home)
-    running = node.runtime.running()
-    facts: dict[str, Any] = {
-        "node": settings.node,
-        "listen": settings.listen,
-        "runtime": node.runtime.kind,
-        "stands_in": node.stands_in,
-        "guests": {
-            vmid: {
-                "type": guest["type"],
-                "name": guest["config"].get("name") or guest["config"].get("hostname"),
-                "running": int(vmid) in running,
-            }
-            for vmid, guest in sorted(node.content["guests"].items())
-        },
-        "bridges": sorted(node.runtime.bridges()),
+    known = state.State(home / "node.sqlite3")
+    running = _running(home, settings)
+    guests = {
+        vmid: {
+            "type": guest["type"],
+            "name": guest["config"].get("name") or guest["config"].get("hostname"),
+            "running": int(vmid) in running,
+        }
+        for vmid, guest in sorted(known.content["guests"].items())
     }
-    node.close()
+    known.close()
+    facts = {"node": settings.node, "listen": settings.listen, "runtime": settings.runtime, "stands_in": True, "guests": guests}
     if options.json:
         _print(json.dumps(facts))
         return 0
-    _print(f"node {facts['node']} on https://{facts['listen']}, guests are: {facts['runtime']}")
-    for vmid, guest in facts["guests"].items():
+    _print(f"node {settings.node} on https://{settings.listen}, guests are: {settings.runtime}; containers stand in for VMs")
+    for vmid, guest in guests.items():
         _print(f"  {vmid} {guest['type']} {guest['name']} {'running' if guest['running'] else 'stopped'}")
     return 0
+
+
+def _running(home: Path, settings: node_.Settings) -> set[int]:
+    """VMIDs that run, without opening the runtime: a node may be serving."""
+    if settings.runtime == "paper":
+        from labctl.sandbox.guests import paper
+
+        return paper.PaperRuntime(home / "paper.json").running()
+    from labctl.sandbox.guests import inventory
+
+    lines = [line for line in inventory.found(home / "guests", settings.name) if line.startswith("running guest ")]
+    return {int(line.rpartition("-")[2]) for line in lines}
 
 
 def wipe(options: argparse.Namespace) -> int:

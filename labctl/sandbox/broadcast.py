@@ -30,7 +30,8 @@ class Broadcast:
         """Look at every guest now."""
         with node.state.reading() as content:
             known = dict(content["guests"])
-        self.guests = {vmid: figures.of(node, vmid, guest) for vmid, guest in known.items() if "clone-of" not in guest}
+        running = node.runtime.running()
+        self.guests = {vmid: figures.of(node, vmid, guest, running) for vmid, guest in known.items() if "clone-of" not in guest}
         self.gathered = True
 
     def run(self, node: node_.Node) -> None:

@@ -38,13 +38,13 @@ def disk_of(guest: register.Guest) -> int:
     return 0
 
 
-def of(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, Any]:
-    """What both lists and `status/current` tell."""
-    running = register.runs(node, vmid)
-    usage = node.runtime.usage(int(vmid)) if running else runtime.Usage()
+def of(node: node_.Node, vmid: str, guest: register.Guest, running: set[int] | None = None) -> dict[str, Any]:
+    """What both lists and `status/current` tell; `running` is the runtime's answer when the caller has asked already."""
+    runs = int(vmid) in (node.runtime.running() if running is None else running)
+    usage = node.runtime.usage(int(vmid)) if runs else runtime.Usage()
     config, qemu = guest["config"], guest["type"] == "qemu"
     row: dict[str, Any] = {
-        "status": "running" if running else "stopped",
+        "status": "running" if runs else "stopped",
         "name": config.get("name", f"VM {vmid}") if qemu else config.get("hostname", f"CT{vmid}"),
         "cpus": cores_of(guest),
         "maxcpu": cores_of(guest),

@@ -6,6 +6,7 @@ start), `snapshots`. Whether it runs is asked of the runtime each time and store
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -75,9 +76,18 @@ def pool_of(node: node_.Node, vmid: str | int) -> str | None:
     return None
 
 
-def join_pool(node: node_.Node, vmid: int, pool: str) -> None:
-    """Last step of create and clone, under the cluster's lock (`proxmox-truth.md` 3.5)."""
-    with node.locks.cluster("file-user_cfg", f"can't add VM {vmid} to pool '{pool}': "), node.state.change() as content:
+def arrive(node: node_.Node, vmid: int, config: dict[str, Any], pool: str | None) -> None:
+    """Last step of create and clone: the finished config and the place in the pool, under the cluster's lock, in one write.
+
+    Proxmox joins the pool in a second step. Here both are one, because a kill between them would leave a guest that its owner can
+    neither see nor remove, and there is no worker that outlives the kill.
+    """
+    with contextlib.ExitStack() as held:
+        if pool:
+            held.enter_context(node.locks.cluster("file-user_cfg", f"can't add VM {vmid} to pool '{pool}': "))
+        content = held.enter_context(node.state.change())
+        content["guests"][str(vmid)]["config"] = config
+        content["guests"][str(vmid)].pop("clone-of", None)
         if pool in content["pools"]:
             content["pools"][pool]["vms"] = sorted({*content["pools"][pool].get("vms", []), vmid})
 

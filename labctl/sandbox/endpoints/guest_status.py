@@ -54,11 +54,11 @@ def _common(row: dict[str, Any], guest: register.Guest) -> None:
 
 
 def _list(call: calls.Call, kind: str) -> list[dict[str, Any]]:
-    rows = []
+    rows, running = [], call.node.runtime.running()
     for vmid, guest in sorted(call.node.content["guests"].items(), key=lambda item: int(item[0])):
         if guest["type"] != kind or guest.get("node", call.node.name) != call.node.name or not call.may(f"/vms/{vmid}", "VM.Audit"):
             continue
-        row = figures.of(call.node, vmid, guest) | {"vmid": int(vmid)}
+        row = figures.of(call.node, vmid, guest, running) | {"vmid": int(vmid)}
         del row["maxcpu"]
         if not row["template"]:
             del row["template"]

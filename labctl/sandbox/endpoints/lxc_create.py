@@ -94,10 +94,7 @@ def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str
             with node.state.change() as content:
                 for volid in made:
                     content["volumes"][volid]["system"] = 1
-            with node.state.change() as content:
-                content["guests"][str(vmid)]["config"] = config
-        if "pool" in call.params:
-            register.join_pool(node, vmid, call.text("pool"))
+            register.arrive(node, vmid, config, call.params.get("pool"))
     except BaseException as failure:
         removal.discard(node, vmid, made)
         if isinstance(failure, answers.Refused):
@@ -159,12 +156,9 @@ def _clone(call: calls.Call, source: int, target: int, job: tasks.Job, *, full: 
                 _clone_mount(call, target, key, config, full=full, made=made, job=job)
             node.runtime.clone(source, target, linked=not full)
             with node.state.change() as content:
-                content["guests"][str(target)]["config"] = config
-                content["guests"][str(target)].pop("clone-of", None)
                 if str(source) in content["firewall"]:
                     content["firewall"][str(target)] = copy.deepcopy(content["firewall"][str(source)])
-        if "pool" in call.params:
-            register.join_pool(node, target, call.text("pool"))
+            register.arrive(node, target, config, call.params.get("pool"))
     except BaseException as failure:
         removal.discard(node, target, made)
         if isinstance(failure, answers.Refused):

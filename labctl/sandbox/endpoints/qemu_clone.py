@@ -104,11 +104,7 @@ def _clone(call: calls.Call, source: int, target: int, plan: dict[str, bool], jo
                 _clone_drive(call, target, key, config, linked=linked, made=made, job=job)
             if any(drives.is_disk(str(config[key])) for key in plan):
                 node.runtime.clone(source, target, linked=any(plan.values()))
-            with node.state.change() as content:
-                content["guests"][str(target)]["config"] = config
-                content["guests"][str(target)].pop("clone-of", None)
-            if "pool" in call.params:
-                register.join_pool(node, target, call.text("pool"))
+            register.arrive(node, target, config, call.params.get("pool"))
         except BaseException as failure:
             removal.discard(node, target, made)
             if isinstance(failure, answers.Refused):

@@ -60,11 +60,8 @@ def _create(call: calls.Call, vmid: int, change: qemu_config.Change, found: dict
                 guest_tags.need(call, str(vmid), None, "", str(change.values["tags"]))
             guest: register.Guest = {"type": "qemu", "config": {}, "pending": {}, "delete": [], "snapshots": {}}
             _fill(call, vmid, guest, change, found, made, job)
-            with node.state.change() as content:
-                content["guests"][str(vmid)] = guest
             qemu_writing.fill_imported(node, vmid, made)
-        if "pool" in call.params:
-            register.join_pool(node, vmid, call.text("pool"))
+            register.arrive(node, vmid, guest["config"], call.params.get("pool"))
     except BaseException as failure:
         removal.discard(node, vmid, made)
         if isinstance(failure, answers.Refused):

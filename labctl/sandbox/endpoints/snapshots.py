@@ -85,6 +85,7 @@ def _snapshot(call: calls.Call, kind: str, vmid: int, name: str, job: tasks.Job)
         for key, volume in _disks(guest):
             job.say(f"snapshotting 'drive-{key}' ({volume})")
         if _real(call, vmid):
+            node.runtime.delete_snapshot(vmid, name)  # one that a killed node left: the config knows none of that name
             node.runtime.snapshot(vmid, name)
         with node.state.change():
             present = register.find(node, kind, vmid)
