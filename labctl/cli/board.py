@@ -29,13 +29,13 @@ RETRIES = 20
 
 
 def all_ready(board: Board) -> bool:
-    """Every seat is ready, or waits for a person: watching longer would show nothing new."""
-    return all(seat["status"] in {"ready", "failed"} for seat in board["seats"])
+    """Every seat is ready, or has failed so often that watching longer would show nothing new."""
+    return all(seat["status"] in {"ready", "failed", "stuck"} for seat in board["seats"])
 
 
 def all_gone(board: Board) -> bool:
-    """Nothing of the class is left, or a removal waits for a person."""
-    return all(seat["status"] in {"gone", "failed"} for seat in board["seats"])
+    """Nothing of the class is left, or a removal has failed so often that a person should look."""
+    return all(seat["status"] in {"gone", "failed", "stuck"} for seat in board["seats"])
 
 
 def never(board: Board) -> bool:

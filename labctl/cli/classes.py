@@ -179,7 +179,7 @@ def reset(
 
 
 def _settled(seen: dict[str, Any], seat: int) -> bool:
-    return all(one["status"] in {"ready", "failed"} for one in seen["seats"] if one["number"] == seat)
+    return all(one["status"] in {"ready", "failed", "stuck"} for one in seen["seats"] if one["number"] == seat)
 
 
 @app.command()

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -102,17 +105,20 @@ class Processes:
     def _start(self, part: Part) -> psutil.Process:
         self._run.mkdir(parents=True, exist_ok=True)
         self._log.mkdir(parents=True, exist_ok=True)
-        with self.log(part.name).open("ab") as log:
-            child = subprocess.Popen(
-                list(part.argv),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._run,
-                env={**os.environ, **part.env},
-                start_new_session=True,
-                umask=part.umask,
-            )
+        with _unbroken(), self.log(part.name).open("ab") as log:
+            return self._spawn(part, log)
+
+    def _spawn(self, part: Part, log: BinaryIO) -> psutil.Process:
+        child = subprocess.Popen(
+            list(part.argv),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=self._run,
+            env={**os.environ, **part.env},
+            start_new_session=True,
+            umask=part.umask,
+        )
         process = psutil.Process(child.pid)
         note = self._run / f"{part.name}.pid"
         draft = note.with_suffix(".draft")
@@ -178,6 +184,22 @@ class Processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             return Running(name, process.pid, process.create_time(), _memory(process))
         return None
+
+
+@contextlib.contextmanager
+def _unbroken() -> Iterator[None]:
+    """Let Ctrl-C wait until the end: between a process and the note of its pid there must be no way out."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def _memory(process: psutil.Process) -> int:

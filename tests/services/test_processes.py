@@ -120,6 +120,25 @@ def test_without_tree_the_children_live_on(tmp_path, house):
     child.kill()
 
 
+def test_ctrl_c_while_it_is_being_started_waits_until_its_pid_is_written_down(tmp_path):
+    code = f"""
+import os, signal, sys, pathlib
+from labctl.services import processes
+house = processes.Processes(pathlib.Path({str(tmp_path)!r}))
+class Slow(processes.Processes):
+    def _spawn(self, part, log):
+        os.kill(os.getpid(), signal.SIGINT)
+        return super()._spawn(part, log)
+sleep = [sys.executable, "-c", "import time; time.sleep(600)"]
+Slow(pathlib.Path({str(tmp_path)!r})).begin(processes.Part("thing", sleep, ready=lambda: True))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "KeyboardInterrupt" in done.stderr
+    found = processes.Processes(tmp_path).find("thing")
+    assert found is not None
+    found.kill()
+
+
 def test_only_one_up_or_down_at_a_time(tmp_path):
     with owner.alone(tmp_path), pytest.raises(errors.Busy, match="another"), owner.alone(tmp_path):
         pass
