@@ -8,6 +8,7 @@ import urllib.parse
 
 import pytest
 
+from labctl.sandbox.guests import network
 from tests import sandbox_node
 from tests.sandbox import api
 
@@ -80,7 +81,7 @@ def test_guests_live_on_while_the_node_is_killed_and_are_known_again(node, call)
 
 def test_a_guest_that_ended_while_the_node_was_away_is_reported_stopped(node, call):
     node.kill()
-    subprocess.run(["lxc-stop", "-k", "-P", *_lxc(node, 100034)], check=True)
+    subprocess.run([*network.Network(node.name).inside(), "lxc-stop", "-k", "-P", *_lxc(node, 100034)], check=True)
     node.start()
     assert call.ok("GET", f"{N}/lxc/100034/status/current")["status"] == "stopped"
     assert call("POST", f"{N}/lxc/100034/status/stop").message == "CT 100034 not running\n"
