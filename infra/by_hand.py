@@ -1,12 +1,13 @@
 """For people who run the CLI by hand on a stack that labctl made. Nothing of labctl itself calls this.
 
     cd HOME/state/project
-    export PULUMI_BACKEND_URL=file://HOME/state PULUMI_CONFIG_PASSPHRASE_FILE=HOME/secrets/pulumi-passphrase LABCTL_HOME=HOME
-    pulumi preview --stack organization/labctl/ENVIRONMENT         (also up, refresh, destroy)
+    export LABCTL_HOME=HOME PULUMI_BACKEND_URL=file://HOME/state PULUMI_CONFIG_PASSPHRASE_FILE=HOME/secrets/pulumi-passphrase
+    PATH=VENV/bin:$PATH pulumi preview --stack organization/labctl/ENVIRONMENT         (also up, refresh, destroy)
 
 The program comes from `HOME/state/ENVIRONMENT.program.json`, which labctl writes at each build and which holds no secret;
-the provider is `pulumi-resource-labctl`, installed with labctl, which reads the site and the token from LABCTL_HOME.
-Needs the CLI's Python language plugin and an interpreter with labctl (`PULUMI_PYTHON_CMD` names it).
+the provider is `pulumi-resource-labctl`, installed with labctl into VENV/bin, which reads the site and the token from
+LABCTL_HOME. Needs the CLI's Python language plugin, which comes with the vendor's CLI. The passphrase file is made at the first use
+of the real engine; before that any file will do, for no stack holds a secret.
 """
 
 from __future__ import annotations

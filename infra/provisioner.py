@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from pathlib import Path
 
-from infra import leftovers, preflight, removal
+from infra import leftovers, preflight, project, removal
 from infra import program as program_
 from infra import state as state_
 from infra.engines import choice
@@ -87,6 +87,7 @@ class Provisioner:
         outcome = self._engine.up(program, work)
         if not outcome.well:
             raise _worst(work, outcome)
+        project.folder(self._backend)
         state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
         self._each(plan.machines, lambda machine: guests.start(to, _place(machine)))
         return tuple(_machine(machine, stand_in=_stands_in(to, machine)) for machine in plan.machines)

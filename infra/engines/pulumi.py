@@ -14,19 +14,12 @@ import tempfile
 from pathlib import Path
 
 from infra import program as program_
+from infra import project, servicer, state
 from infra import provider as provider_
-from infra import servicer, state
 from infra.engines import engine, events, language
 from infra.work import Work
 from labctl import errors
 
-PROJECT_FILE = """\
-# Made by labctl. `pulumi preview`, `up`, `refresh` and `destroy` by hand work here: see infra/by_hand.py.
-name: labctl
-runtime:
-  name: python
-main: .
-"""
 _GRACE = 600.0
 """Seconds that a CLI gets after SIGINT: it waits for the resources at work, whose waits `Cancel` cuts short."""
 
@@ -41,7 +34,7 @@ class Pulumi:
         self._backend = backend
         self._command = command
         self._passphrase_file = passphrase_file
-        self._project = project_folder(backend)
+        self._project = project.folder(backend)
         _ensure_passphrase(passphrase_file)
 
     def up(self, program: program_.Program, work: Work) -> engine.Outcome:
@@ -106,16 +99,6 @@ class Pulumi:
             "PULUMI_HOME": str(self._project / ".home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
         }
-
-
-def project_folder(backend: state.Backend) -> Path:
-    """The Pulumi project beside the state; stacks' settings files lie there too."""
-    folder = backend.root / "project"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if not (folder / "Pulumi.yaml").exists():
-        state.write_whole(folder / "Pulumi.yaml", PROJECT_FILE)
-        state.write_whole(folder / "__main__.py", '"""See infra/by_hand.py."""\n\nfrom infra import by_hand\n\nby_hand.run()\n')
-    return folder
 
 
 def _ensure_passphrase(file: Path) -> None:
