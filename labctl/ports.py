@@ -53,7 +53,8 @@ class Token:
 class Clock(Protocol):
     """What time it is (aware, UTC)."""
 
-    def now(self) -> datetime: ...
+    def now(self) -> datetime:
+        """This moment."""
 
 
 class Bell(Protocol):
@@ -77,7 +78,8 @@ class Classrooms(Protocol):
     def classroom(self, slug: str) -> Classroom:
         """With its seats. Raises NotFound."""
 
-    def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]: ...
+    def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]:
+        """Open ones, with `closed` all, oldest first."""
 
     def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
         """Change what is wanted, in one transaction. Raises NotFound."""
@@ -92,11 +94,14 @@ class Classrooms(Protocol):
 class Environments(Protocol):
     """The runner's side of the store: claims and facts."""
 
-    def environment(self, environment: str) -> Environment: ...
+    def environment(self, environment: str) -> Environment:
+        """Raises NotFound."""
 
-    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]: ...
+    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
+        """Those of a classroom, or all; with `gone` also those that are gone."""
 
-    def plan(self, environment: str) -> Plan: ...
+    def plan(self, environment: str) -> Plan:
+        """Decrypted. Raises NotFound, also for an environment that is gone."""
 
     def claim(self, environment: str, holder: str, hold: timedelta) -> Claim | None:
         """A claim with a new fencing number, or None while another holder's claim is alive."""
@@ -109,17 +114,20 @@ class Environments(Protocol):
         and loses its plan.
         """
 
-    def release(self, claim: Claim) -> None: ...
+    def release(self, claim: Claim) -> None:
+        """Let go; no-op when the claim is not held any more."""
 
 
 class Journal(Protocol):
     """Append-only."""
 
-    def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None: ...
+    def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None:
+        """One line. `text` holds no secret."""
 
     def read(
         self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200
-    ) -> tuple[Line, ...]: ...
+    ) -> tuple[Line, ...]:
+        """At most `limit` lines with a number greater than `after`, oldest first."""
 
 
 class Tokens(Protocol):
@@ -128,11 +136,14 @@ class Tokens(Protocol):
     def create(self, token: Token) -> str:
         """The secret, shown once."""
 
-    def check(self, secret: str) -> Token | None: ...
+    def check(self, secret: str) -> Token | None:
+        """The owner, or None for an unknown, revoked or expired secret."""
 
-    def revoke(self, name: str) -> bool: ...
+    def revoke(self, name: str) -> bool:
+        """False when there was none of that name."""
 
-    def list(self) -> tuple[Token, ...]: ...
+    def list(self) -> tuple[Token, ...]:
+        """All owners, never a secret."""
 
 
 class Provisioner(Protocol):
@@ -164,9 +175,11 @@ class Provisioner(Protocol):
 class Wire(Protocol):
     """labctl's side of the management network (`access.md` 1.2): fixed neighbours and the table of rules."""
 
-    def open(self, machines: Sequence[Machine]) -> None: ...
+    def open(self, machines: Sequence[Machine]) -> None:
+        """Lay the table and fix the neighbours of these machines."""
 
-    def close(self, plot: int) -> None: ...
+    def close(self, plot: int) -> None:
+        """Forget the neighbours of a plot."""
 
 
 class Configurator(Protocol):
@@ -201,7 +214,8 @@ class Bundle:
 class Keys(Protocol):
     """labctl's SSH certificate authorities. Filled by `drivers.ssh_ca`."""
 
-    def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle: ...
+    def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
+        """Fresh key and certificate, valid until then."""
 
 
 class Shelf(Protocol):

@@ -16,7 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 def default_home() -> Path:
     """`$LABCTL_HOME`; else /var/lib/labctl for root (guests' directories must be searchable by mapped uids, which /root is
-    not), else ~/.local/share/labctl."""
+    not), else ~/.local/share/labctl.
+    """
     if value := os.environ.get("LABCTL_HOME"):
         return Path(value).resolve()
     return Path("/var/lib/labctl") if os.geteuid() == 0 else Path.home() / ".local/share/labctl"

@@ -66,7 +66,8 @@ class Trouble:
 class Machine:
     """What came to exist. `address` and `mac` are those of the management NIC; `host_key` is the guest's pinned
     SSH host key as "ssh-ed25519 AAAA..." (empty before the first contact). `stand_in` is true where the node runs a
-    container in place of the VM that was asked for."""
+    container in place of the VM that was asked for.
+    """
 
     name: str
     vmid: int

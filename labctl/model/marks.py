@@ -101,10 +101,7 @@ class Mark:
     vmid: int
 
     def __str__(self) -> str:
-        return (
-            f"labctl installation={self.installation} environment={self.environment} "
-            f"machine={self.machine} vmid={self.vmid}"
-        )
+        return f"labctl installation={self.installation} environment={self.environment} machine={self.machine} vmid={self.vmid}"
 
 
 def read_mark(description: str | None, vmid_: int) -> Mark | None:

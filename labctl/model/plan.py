@@ -27,7 +27,8 @@ class SeatRef(_Frozen):
 
 class Nic(_Frozen):
     """One network card. Index 0 is always management (`network` is None there). `gateway` is the default route that this
-    card carries, if it carries it. `address` is None for a link without address."""
+    card carries, if it carries it. `address` is None for a link without address.
+    """
 
     index: int
     network: str | None
@@ -84,7 +85,8 @@ class PlannedMachine(_Frozen):
 
 class PlannedStep(_Frozen):
     """One configure step with every reference resolved. `what` is a path in the frozen blueprint folder (playbook, script),
-    a role name, or the path of a file to write; `hosts` are machine names."""
+    a role name, or the path of a file to write; `hosts` are machine names.
+    """
 
     kind: Literal["playbook", "role", "script", "packages", "write"]
     what: str
@@ -130,7 +132,8 @@ class Variable(_Frozen):
 
 class Plan(_Frozen):
     """Everything one environment needs. `pool` is the Proxmox pool of this environment; `source` names the frozen blueprint
-    folder ("<name>@sha256:...")."""
+    folder ("<name>@sha256:...").
+    """
 
     environment: str
     installation: str

@@ -41,7 +41,7 @@ class Cluster(_Frozen):
 
     url: str = "https://127.0.0.1:8006"
     user: str = "labctl@pve"
-    token: str = "lab"
+    token: str = "lab"  # noqa: S105  (the name of a token, not its secret)
     secret_file: str
     ca_file: str
 
@@ -63,7 +63,7 @@ class Site(_Frozen):
 
     @property
     def own_address(self) -> IPv4Address:
-        """labctl's own address on the management network: slot 1 of plot 0."""
+        """Labctl's own address on the management network: slot 1 of plot 0."""
         return self.management.network_address + 1
 
     @property

@@ -105,7 +105,8 @@ class Runtime(Protocol):
     def snapshot(self, vmid: int, name: str) -> None:
         """Disk only; a running guest is frozen meanwhile."""
 
-    def delete_snapshot(self, vmid: int, name: str) -> None: ...
+    def delete_snapshot(self, vmid: int, name: str) -> None:
+        """No-op when there is none of that name."""
 
     def rollback(self, vmid: int, name: str) -> None:
         """The guest is stopped before; it stays stopped."""
@@ -113,9 +114,11 @@ class Runtime(Protocol):
     def addresses(self, vmid: int) -> list[tuple[str, str, list[str]]]:
         """(interface name, MAC, addresses with prefix) of a running guest."""
 
-    def usage(self, vmid: int) -> Usage: ...
+    def usage(self, vmid: int) -> Usage:
+        """Zeros for a guest that is off."""
 
-    def bridges(self) -> set[str]: ...
+    def bridges(self) -> set[str]:
+        """Names of those that are there."""
 
     def add_bridge(self, name: str) -> None:
         """Repeatable. No address on it: nobody but its guests is on it."""
