@@ -124,9 +124,7 @@ class Journal(Protocol):
     def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None:
         """One line. `text` holds no secret."""
 
-    def read(
-        self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200
-    ) -> tuple[Line, ...]:
+    def read(self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200) -> tuple[Line, ...]:
         """At most `limit` lines with a number greater than `after`, oldest first."""
 
 
