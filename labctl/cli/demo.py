@@ -6,7 +6,9 @@ It may be stopped with Ctrl-C at any moment and run again: each part looks at wh
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -52,9 +54,17 @@ def demo() -> None:
         screen.say(line)
     screen.say("")
     screen.say(f"Each of these logins was tried just now and works. All of it took {screen.span(time.monotonic() - begin)}.")
-    screen.say(f"Look:   labctl class show {slug} --watch      labctl status")
-    screen.say(f"Close:  labctl class close {slug}              (removes everything of the class and shows that nothing is left)")
-    screen.say("Stop:   labctl down")
+    me = _typed()
+    screen.say(f"Look:   {me} class show {slug} --watch      {me} status")
+    screen.say(f"Close:  {me} class close {slug}              (removes everything of the class and shows that nothing is left)")
+    screen.say(f"Stop:   {me} down")
+
+
+def _typed() -> str:
+    """How this very labctl is called from here: by name where the PATH leads to it, else by its path."""
+    own = Path(sys.executable).parent / "labctl"
+    found = shutil.which("labctl")
+    return "labctl" if found and Path(found).resolve() == own.resolve() else str(own)
 
 
 def _open(api: client.Client) -> str:
