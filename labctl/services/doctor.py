@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -14,7 +11,7 @@ from labctl import errors, wiring
 from labctl import settings as settings_
 from labctl.drivers import broker as broker_
 from labctl.drivers import wire
-from labctl.services import cluster, engine, node, parts
+from labctl.services import cluster, engine, node, parts, taken
 
 PROGRAMS = {"ssh": "openssh-client", "ip": "iproute2", "nft": "nftables"}
 """Program -> the Debian package that brings it."""
@@ -95,18 +92,9 @@ def _route(settings: settings_.Settings) -> Iterator[Finding]:
     """Before there is a site: whether the range that `up` would take is free on this machine."""
     if settings.site_file.exists():
         return
-    done = subprocess.run(["ip", "-j", "-4", "route", "show"], capture_output=True, text=True, check=False)
-    for route in json.loads(done.stdout or "[]"):
-        there = str(route.get("dst", "default"))
-        if there != "default" and ipaddress.IPv4Network(there, strict=False).overlaps(settings.management):
-            yield Finding(
-                "management range",
-                False,
-                f"{settings.management} overlaps this machine's route {there} on {route.get('dev')}",
-                "Choose another range with LABCTL_MANAGEMENT, e.g. 100.80.0.0/16.",
-            )
-            return
-    yield Finding("management range", True, f"{settings.management} is free on this machine")
+    clash = taken.overlap(settings)
+    remedy = "Choose another range with LABCTL_MANAGEMENT, e.g. 100.80.0.0/16." if clash else ""
+    yield Finding("management range", clash is None, clash or f"{settings.management} is free on this machine", remedy)
 
 
 def _site(settings: settings_.Settings) -> Iterator[Finding]:

@@ -127,6 +127,11 @@ def set_up(settings: settings_.Settings) -> bool:
     return _credentials(settings) is not None and settings.site_file.exists()
 
 
+def begun(settings: settings_.Settings) -> bool:
+    """Whether this home has a node, finished or not: then what carries its name on this machine is its own."""
+    return (home(settings) / "settings.json").exists()
+
+
 def status(settings: settings_.Settings) -> dict[str, Any]:
     """What the node says of itself; empty when it says nothing."""
     done = subprocess.run(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from labctl import errors, ports, wiring
 from labctl import settings as settings_
 from labctl.drivers import ssh_ca, wire
-from labctl.services import node, owner, parts, processes
+from labctl.services import node, owner, parts, processes, taken
 
 Timed = Callable[[str], AbstractContextManager[list[str]]]
 """Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
@@ -29,7 +29,7 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
     settings.home.chmod(0o755)
     with owner.alone(settings.home):
         owner.refuse_other(settings.home, parts.ORDER)
-        _free_ports(settings)
+        taken.refuse(settings)
         owner.record(settings.home)
         for folder in ("secrets", "bundles"):
             (settings.home / folder).mkdir(mode=0o700, exist_ok=True)
@@ -56,19 +56,6 @@ def _look(settings: settings_.Settings) -> None:
         )
     if not node.in_use(settings):
         node.read_site(settings)
-
-
-def _free_ports(settings: settings_.Settings) -> None:
-    wanted = [("api", settings.api_host, settings.api_port, "LABCTL_API_PORT")]
-    if node.in_use(settings):
-        wanted.append(("node", "127.0.0.1", node.port(settings), "LABCTL_SANDBOX_PORT"))
-    running = processes.Processes(settings.home)
-    for name, host, port, variable in wanted:
-        if running.find(name) is None and parts.answers(host, port):
-            raise errors.Conflict(
-                f"port {port} on {host} is taken by another program, perhaps a labctl of another home.",
-                hint=f"Stop that one, or choose another port with {variable}.",
-            )
 
 
 def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:

@@ -34,9 +34,12 @@ def good(done):
     return done
 
 
-def traces(labctl):
+LASTING = (["ip", "netns", "list"], ["ip", "-br", "link"], ["nft", "list", "tables"], ["mount"])
+FLEETING = (["ps", "ax", "-o", "args"],)
+
+
+def traces(labctl, looks=LASTING + FLEETING):
     """Everything on this machine that carries the name of this installation."""
-    looks = (["ip", "netns", "list"], ["ip", "-br", "link"], ["nft", "list", "tables"], ["ps", "ax", "-o", "args"], ["mount"])
     found = []
     for look in looks:
         said = subprocess.run(look, capture_output=True, text=True, check=True).stdout
@@ -94,6 +97,18 @@ def test_a_node_that_is_gone_and_a_wrong_token_are_told_by_doctor(labctl):
     secret.write_text(kept)
     assert (done.returncode, "✕ cluster" in done.stdout) == (1, True), done.stdout
     good(labctl("doctor"))
+
+
+def test_a_second_home_with_the_same_name_or_range_is_refused_and_makes_nothing(labctl):
+    good(labctl("up"))
+    other = {"LABCTL_HOME": str(labctl.folder / "other"), "LABCTL_API_PORT": "1", "LABCTL_SANDBOX_PORT": "2"}
+    before = traces(labctl, LASTING)
+    done = labctl("up", **other)
+    assert (done.returncode, labctl.name in done.stderr, "LABCTL_INSTALLATION" in done.stderr) == (1, True, True), done.stderr
+    done = labctl("up", **other, LABCTL_INSTALLATION="second")
+    assert (done.returncode, "LABCTL_MANAGEMENT" in done.stderr) == (1, True), done.stderr
+    assert not (labctl.folder / "other" / "sandbox").exists()
+    assert traces(labctl, LASTING) == before
 
 
 def test_down_stops_all_and_wipe_leaves_nothing(labctl):
