@@ -98,9 +98,9 @@ class Provisioner:
         trouble: list[errors.LabctlError] = []
         if self._backend.known(environment):
             try:
-                self._engine.recover(environment)
+                self._engine.recover(environment)  # Busy goes up: whoever still works on it must end first
                 removed += [f"{name} (on record)" for name in self._engine.destroy(environment, self._work(progress)).deleted]
-            except errors.LabctlError as error:
+            except errors.PermanentError as error:  # a record that cannot be read: the marks are enough
                 trouble.append(error)
         swept = removal.sweep(self._work(progress), self._site, environment, plot)
         if not swept.left:

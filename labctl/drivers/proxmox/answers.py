@@ -52,6 +52,8 @@ _BUSY = re.compile(
     """,
     re.VERBOSE,
 )
+_CUT_OFF = re.compile(r"unexpected status|unable to get last line from task log|interrupted by signal")
+"""How a task reads whose node or worker died in the middle (`proxmox-truth.md` 3.3)."""
 _GONE = re.compile(
     r"""does\ not\ exist                      # guests, pools, VNets, snapshots, templates
       | unable\ to\ find\ configuration\ file # 3.5
@@ -96,6 +98,8 @@ def _forbidden(text: str, message: str) -> errors.LabctlError:
 
 
 def _by_text(text: str, message: str) -> errors.LabctlError:
+    if _CUT_OFF.search(text):
+        return UnknownOutcome(message)
     if _BUSY.search(text):
         return errors.Busy(message)
     if _CONFLICT.search(text):

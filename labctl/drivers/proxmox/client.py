@@ -18,7 +18,6 @@ from urllib import parse
 import proxmoxer.core
 import requests
 import stamina
-import structlog
 import urllib3
 from proxmoxer.backends import https
 
@@ -31,8 +30,6 @@ TIMEOUT = 60.0
 
 PATIENCE = 90.0
 """Seconds for which a refused or read call is repeated before the error goes up."""
-
-log = structlog.get_logger(__name__)
 
 
 class _WholeBody(https.JsonSerializer):  # type: ignore[misc]

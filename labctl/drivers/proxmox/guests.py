@@ -128,7 +128,7 @@ def start(to: cluster.Cluster, place: Place) -> bool:
         return False
     doing = f"starting {place}"
     with to.turns.turn(f"start-{place.node}", places=_STARTS_AT_ONCE):
-        for attempt in to.client.patiently(_busy):
+        for attempt in to.client.patiently(_again):
             with attempt:
                 try:
                     to.finish(to.client.post(f"{place.path}/status/start"), doing)
@@ -138,8 +138,9 @@ def start(to: cluster.Cluster, place: Place) -> bool:
     return True
 
 
-def _busy(error: Exception) -> bool:
-    return isinstance(error, errors.Busy) and not isinstance(error, answers.Stopped)
+def _again(error: Exception) -> bool:
+    """Verbs here look before they act, so an unknown outcome may be tried again like a lock that was not got."""
+    return isinstance(error, (errors.Busy, answers.UnknownOutcome)) and not isinstance(error, answers.Stopped)
 
 
 def _runs_within(to: cluster.Cluster, place: Place, seconds: float) -> bool:
@@ -154,7 +155,7 @@ def _runs_within(to: cluster.Cluster, place: Place, seconds: float) -> bool:
 def stop(to: cluster.Cluster, place: Place) -> None:
     """Switch it off at once; a shutdown that hangs is overruled (`proxmox-truth.md` 3.7)."""
     doing = f"stopping {place}"
-    for attempt in to.client.patiently(_busy):
+    for attempt in to.client.patiently(_again):
         with attempt:
             if not is_running(to, place):
                 return
@@ -170,7 +171,7 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
     the caller has already seen that it is ours.
     """
     until = time.monotonic() + _SETTLED_WITHIN
-    for attempt in to.client.patiently(_busy):
+    for attempt in to.client.patiently(_again):
         with attempt:
             config = look(to, place)
             if config is None:
@@ -214,7 +215,7 @@ def snapshots(to: cluster.Cluster, place: Place) -> set[str]:
 
 def keep(to: cluster.Cluster, place: Place, name: str = READY) -> None:
     """Take the snapshot; an older one of that name gives way."""
-    for attempt in to.client.patiently(_busy):
+    for attempt in to.client.patiently(_again):
         with attempt:
             if name in snapshots(to, place):
                 to.finish(to.client.delete(f"{place.path}/snapshot/{name}"), f"deleting snapshot {name} of {place}")
@@ -223,7 +224,7 @@ def keep(to: cluster.Cluster, place: Place, name: str = READY) -> None:
 
 def roll_back(to: cluster.Cluster, place: Place, name: str = READY) -> None:
     """Back to the snapshot and started. Raises PermanentError where there is no such snapshot."""
-    for attempt in to.client.patiently(_busy):
+    for attempt in to.client.patiently(_again):
         with attempt:
             if name not in snapshots(to, place):
                 raise errors.PermanentError(f"{place} has no snapshot {name!r} to go back to", hint="Close the seat and build it anew.")
