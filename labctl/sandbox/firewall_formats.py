@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 from labctl.sandbox import checking, formats
@@ -11,7 +12,7 @@ FormatError = checking.FormatError
 
 def address(value: str) -> None:
     """Aliases, sets (`+name`), ranges, addresses and networks, separated by commas."""
-    if re.fullmatch(r"(?:dc/|guest/)?[a-zA-Z][a-zA-Z0-9\-_]*", value, re.ASCII):
+    if re.fullmatch(r"(?:dc/|guest/)?[a-zA-Z][a-zA-Z0-9\-_]+", value, re.ASCII):
         if len(value.rpartition("/")[2]) > 64:
             raise FormatError("alias name too long\n")
         return
@@ -19,8 +20,11 @@ def address(value: str) -> None:
         if len(value.lstrip("+").rpartition("/")[2]) > 64:
             raise FormatError("ipset name too long\n")
         return
-    for part in formats.split_list(value):
+    parts = formats.split_list(value)
+    for part in parts:
         _one_address(part)
+    if len({":" in part for part in parts}) > 1:
+        raise FormatError(f"detected mixed ipv4/ipv6 addresses in address list '{value}'\n")
 
 
 def _one_address(part: str) -> None:
@@ -32,7 +36,8 @@ def _one_address(part: str) -> None:
         else:
             formats.ip_or_cidr(part)
     except FormatError:
-        raise FormatError(f"invalid IP address: {part}\n") from None
+        text = _why_no_address(part)
+        raise FormatError(f"invalid IP address: {text}\n") from None
 
 
 def ports(value: str) -> None:
@@ -50,7 +55,7 @@ def ports(value: str) -> None:
         elif part.isdigit():
             if int(part) > 65535:
                 raise FormatError(f"invalid port '{part}'\n")
-        elif not re.fullmatch(r"[a-zA-Z][a-zA-Z0-9\-]*", part, re.ASCII):
+        elif part not in _SERVICES:
             raise FormatError(f"invalid port '{part}'\n")
     if count > 15:
         raise FormatError("too many entries in port list (> 15 numbers)\n")
@@ -114,9 +119,68 @@ _PROTOCOLS = frozenset(
 )
 
 
+def _why_no_address(part: str) -> str:
+    bare, _, bits = part.partition("/")
+    try:
+        most = ipaddress.ip_address(bare).max_prefixlen
+    except ValueError:
+        return f"Invalid chars in IP {bare}" if re.search(r"[^0-9a-fA-F.:]|^[a-fA-F]+$", bare) else part
+    return f"Prefix length {bits} is longer than IP address ({most})" if bits.isdigit() and int(bits) > most else part
+
+
+_SERVICES = frozenset(
+    [
+        "ftp",
+        "ssh",
+        "telnet",
+        "smtp",
+        "time",
+        "domain",
+        "tftp",
+        "gopher",
+        "finger",
+        "http",
+        "www",
+        "kerberos",
+        "pop3",
+        "sunrpc",
+        "auth",
+        "nntp",
+        "ntp",
+        "imap",
+        "imap2",
+        "snmp",
+        "bgp",
+        "irc",
+        "ldap",
+        "https",
+        "submission",
+        "ldaps",
+        "imaps",
+        "pop3s",
+        "ftps",
+        "socks",
+        "openvpn",
+        "rsync",
+        "mysql",
+        "postgresql",
+        "nfs",
+        "syslog",
+        "dhcp",
+        "bootps",
+        "bootpc",
+        "isakmp",
+        "ipp",
+        "xmpp-client",
+        "git",
+    ]
+)
+"""The names of /etc/services that are met in rules; Proxmox knows all of that file."""
+
+
 def protocol(value: str) -> None:
     """A name of /etc/protocols or a number up to 255."""
-    if not (value in _PROTOCOLS or (value.isdigit() and int(value) <= 255)):
+    if value and not (value in _PROTOCOLS or (value.isdigit() and int(value) <= 255)):
         raise FormatError(f"unknown protocol '{value}'\n")
 
 
@@ -187,8 +251,13 @@ def cidr_or_alias(value: str) -> None:
     """For members of an ipset."""
     if re.fullmatch(r"(?:dc/|guest/)?[a-zA-Z][a-zA-Z0-9\-_]+", value, re.ASCII):
         return
-    if re.fullmatch(r"[\d.]+/0|::/0", value):
-        raise FormatError(f"Invalid prefix {value}\n")
+    if value.endswith("/0"):
+        try:
+            bits = ipaddress.ip_address(value.removesuffix("/0"))
+        except ValueError:
+            pass
+        else:
+            raise FormatError(f"Invalid prefix {int(bits):0{bits.max_prefixlen}b}/0\n")
     formats.ip_or_cidr(value)
 
 
