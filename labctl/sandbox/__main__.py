@@ -185,7 +185,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Exit code: 0 done, 1 a person has to do something."""
+    """Exit code: 0 done, 1 a person has to do something, 130 interrupted (every verb may be repeated)."""
     options = parser().parse_args()
     try:
         return int(options.verb(options))
@@ -193,6 +193,8 @@ def main() -> int:
         _say(f"error: {refusal.as_task_error()}")
     except (runtime.RuntimeFailure, node_.AlreadyRunning, OSError) as failure:
         _say(f"error: {failure}")
+    except KeyboardInterrupt:
+        return 130
     return 1
 
 
