@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 
 from labctl.sandbox import node as node_
-from labctl.sandbox import register, removal, sdn, volumes
+from labctl.sandbox import register, removal, sdn, setup, volumes
 from labctl.sandbox.guests import runtime
 
 _log = logging.getLogger(__name__)
@@ -67,6 +67,7 @@ def _strays(node: node_.Node) -> list[str]:
 def _networks(node: node_.Node) -> list[str]:
     """Bridges of applied VNets are there again after a restart of the machine, and those of removed ones go."""
     try:
+        node.runtime.add_bridge(setup.PLAIN_BRIDGE)
         made, gone = sdn.reload_bridges(node)
     except runtime.RuntimeFailure as failure:
         return [f"bridges could not be made: {failure}"]

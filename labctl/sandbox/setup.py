@@ -47,6 +47,8 @@ STORAGES: dict[str, dict[str, Any]] = {
 IMAGE = "debian-12"
 VM_TEMPLATE, CT_TEMPLATE = 9000, 9001
 MANAGEMENT_VNET = "labmgmt"
+PLAIN_BRIDGE = "vmbr0"
+"""The zones' own bridge; no guest is plugged into it."""
 TEMPLATE_SIZE = 8 * 1024**3
 
 Say = Callable[[str], None]
@@ -130,9 +132,9 @@ def _write_secret(path: Path, text: str) -> None:
 def _networks(node: node_.Node, say: Say) -> None:
     say("zones, management VNet, apply")
     written = node.content["sdn"]
-    node.runtime.add_bridge("vmbr0")
+    node.runtime.add_bridge(PLAIN_BRIDGE)
     for zone in ("labs", "mgmt"):
-        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, type="vlan", bridge="vmbr0")
+        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, type="vlan", bridge=PLAIN_BRIDGE)
     facts = {"vnet": MANAGEMENT_VNET, "zone": "mgmt", "tag": "1", "alias": "labctl management"}
     _unless(f"vnets/{MANAGEMENT_VNET}" in written, node, "POST", "/cluster/sdn/vnets", **facts, **{"isolate-ports": "1"})
     _task(node, str(_as_root(node, "PUT", "/cluster/sdn")), "applying the network configuration")
