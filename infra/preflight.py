@@ -9,13 +9,16 @@ from collections import Counter
 from collections.abc import Sequence
 
 from labctl import errors
-from labctl.drivers.proxmox import access, client, cluster
+from labctl.drivers.proxmox import access, client, cluster, guests
 from labctl.model import plan as plan_
 from labctl.model import site as site_
 
 MIB = 2**20
-CLONE_GROWTH = 2 * 2**30
-"""Bytes that a linked clone is taken to grow by in a class day; its disk starts at nothing."""
+CLONE_GROWTH = 2**29
+"""Bytes that a linked clone is taken to grow by at least; its disk starts at nothing. A floor, not a forecast."""
+
+CONTAINER_SHARE = 0.25
+"""A container's memory is a limit and not a reservation; this much of it is taken to be used."""
 
 
 def check(to: cluster.Cluster, site: site_.Site, plans: Sequence[plan_.Plan]) -> None:
@@ -43,6 +46,13 @@ def _template(to: client.Client, node: str, kind: str, vmid: int) -> None:
         raise errors.Conflict(f"guest {vmid} on node {node} is not a template", hint="Convert it to a template, or correct site.yaml.")
 
 
+def _memory(machine: plan_.PlannedMachine, *, lean: bool) -> float:
+    """MiB that a machine will take at once. `lean`: containers stand in for VMs there."""
+    if machine.kind == "container" or lean:
+        return machine.memory * CONTAINER_SHARE
+    return machine.memory_min or machine.memory
+
+
 def _node(to: client.Client, site: site_.Site, node: str, machines: list[plan_.PlannedMachine]) -> None:
     try:
         status = to.get(f"/nodes/{node}/status")
@@ -50,7 +60,8 @@ def _node(to: client.Client, site: site_.Site, node: str, machines: list[plan_.P
         raise errors.NotFound(f"there is no node {node} that labctl may see", hint="Correct the node in site.yaml.") from error
     memory = status.get("memory") or {}
     free = int(memory.get("available") or memory.get("free") or 0) // MIB
-    needed = sum(machine.memory for machine in machines)
+    lean = guests.STAND_IN_NODE in str(status.get("pveversion"))
+    needed = round(sum(_memory(machine, lean=lean) for machine in machines))
     if needed > free:
         raise errors.Conflict(
             f"node {node} has {free} MiB of memory free, and this needs {needed} MiB", hint="Fewer seats, or another time."

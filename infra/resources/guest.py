@@ -89,7 +89,10 @@ def _drift(work: Work, inputs: kind.Inputs) -> tuple[str, ...] | None:
     have = guests.look(work.cluster, where)
     if have is None or marks.read_mark(have.get("description"), where.vmid) != mark(inputs):
         return None
-    return tuple(sorted(configuration.difference(have, wanted(inputs))))
+    differs = set(configuration.difference(have, wanted(inputs)))
+    if inputs.get("disk") and configuration.system_disk(where, have)[1] < int(inputs["disk"]):
+        differs.add("disk")
+    return tuple(sorted(differs))
 
 
 def _remove(work: Work, inputs: kind.Inputs) -> None:

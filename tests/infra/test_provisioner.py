@@ -16,7 +16,7 @@ import pytest
 from infra import leftovers
 from infra.program import Program, draw
 from labctl import errors
-from labctl.drivers.proxmox import cluster, guests, networks, pools, turns
+from labctl.drivers.proxmox import cluster, configuration, guests, networks, pools, turns
 from labctl.model import marks
 from tests.infra import node_plans
 
@@ -72,6 +72,20 @@ def test_machines_start_after_those_they_wait_for(provisioner, site, plot, said)
     order = [line.partition(":")[0] for line in said if "starting" in line]
     assert order == ["dns", "db", "web"]
     assert provisioner.remove(plan.environment, plot, said.append).left == ()
+
+
+def test_disks_grow_to_what_is_asked_and_never_shrink(provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot)
+    wider = plan.model_copy(update={"machines": tuple(one.model_copy(update={"disk": 12}) for one in plan.machines)})
+    provisioner.build(wider, said.append)
+
+    def sizes():
+        return [configuration.system_disk(place(one), guests.look(to, place(one)))[1] for one in plan.machines]
+
+    assert sizes() == [12.0, 12.0]
+    provisioner.build(plan, said.append)
+    assert sizes() == [12.0, 12.0]
+    provisioner.remove(plan.environment, plot, said.append)
 
 
 def test_building_again_writes_nothing(provisioner, site, plot, said):

@@ -87,15 +87,19 @@ def _look_again(error: Exception) -> bool:
     return isinstance(error, errors.TemporaryError) and not isinstance(error, answers.Stopped)
 
 
+def system_disk(place: guests.Place, have: Mapping[str, Any]) -> tuple[str | None, float]:
+    """The key of the disk the guest starts from, and its size in GiB."""
+    disk = "rootfs" if place.kind == "container" else next((name for name in _DISKS if name in have), None)
+    return disk, size(str(have.get(disk, ""))) if disk else 0.0
+
+
 def grow(to: cluster.Cluster, place: guests.Place, gib: int) -> None:
     """Enlarge the system disk to `gib` GiB; never shrinks it (Proxmox refuses that)."""
-    have = guests.look(to, place) or {}
-    disk = "rootfs" if place.kind == "container" else next((name for name in _DISKS if name in have), None)
+    disk, now = system_disk(place, guests.look(to, place) or {})
     if disk is None:
         raise errors.PermanentError(f"{place} has no disk that labctl knows to enlarge")
-    if size(str(have.get(disk, ""))) >= gib:
-        return
-    to.finish(to.client.put(f"{place.path}/resize", disk=disk, size=f"{gib}G"), f"enlarging the disk of {place}")
+    if now < gib:
+        to.finish(to.client.put(f"{place.path}/resize", disk=disk, size=f"{gib}G"), f"enlarging the disk of {place}")
 
 
 def size(volume: str) -> float:

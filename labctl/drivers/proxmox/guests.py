@@ -18,6 +18,9 @@ from labctl.model import marks
 READY = "ready"
 """The snapshot to which a reset goes back."""
 
+STAND_IN_NODE = "containers stand in for VMs"
+"""What labctl's own sandbox node adds to its `pveversion`."""
+
 _KINDS = {"vm": "qemu", "container": "lxc"}
 _SETTLED_WITHIN = 300.0
 """Seconds to wait for a lock on a guest whose task may still be running."""
