@@ -16,7 +16,7 @@ from datetime import datetime
 
 from anyio import to_thread
 
-from api import shapes
+from api import shapes, shown
 from labctl import errors, wiring
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
@@ -51,7 +51,7 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     now = wired.clock.now()
     known = {env.id: env for env in wired.environments.environments(classroom=slug, gone=True)}
     seats = rows(room, known, now, notes.of(slug))
-    return shapes.Board(classroom=shapes.classroom(room, seats), seats=seats, now=now)
+    return shapes.Board(classroom=shown.classroom(room, seats), seats=seats, now=now)
 
 
 def rows(
@@ -59,7 +59,7 @@ def rows(
 ) -> list[shapes.SeatShape]:
     """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see."""
     notes = texts or {}
-    return [shapes.seat(one, known[one.environment], now, notes.get(one.environment, "")) for one in room.seats if one.environment in known]
+    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, "")) for one in room.seats if one.environment in known]
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from api import problems, shapes, who
+from api import problems, shapes, shown, who
 from labctl.model import preview, summary
 
 router = APIRouter(prefix="/api/v1/blueprints", tags=["blueprints"])
@@ -25,7 +25,7 @@ def list_blueprints(asker: who.Staff, house: who.House) -> list[shapes.Blueprint
 def show_blueprint(asker: who.Staff, house: who.House, name: Name) -> shapes.BlueprintShape:
     """422 with every complaint when it has mistakes."""
     del asker
-    return shapes.blueprint(house.shelf.book(name))
+    return shown.blueprint(house.shelf.book(name))
 
 
 @router.get("/{name}/plan", summary="What it would make", responses=problems.answers(400, 401, 403, 404, 422))

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, problems, shapes, who
+from api import boards, problems, shapes, shown, who
 
 router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
 
@@ -45,7 +45,7 @@ def list_classrooms(asker: who.Staff, house: who.House, *, closed: bool = False)
     del asker
     now = house.clock.now()
     known = {env.id: env for env in house.environments.environments(gone=True)}
-    return [shapes.classroom(room, boards.rows(room, known, now)) for room in house.classrooms.classrooms(closed=closed)]
+    return [shown.classroom(room, boards.rows(room, known, now)) for room in house.classrooms.classrooms(closed=closed)]
 
 
 @router.post("", status_code=202, summary="Open a classroom", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
@@ -92,7 +92,7 @@ def class_journal(asker: who.Staff, house: who.House, slug: Slug, page: Annotate
     """Lines of all its environments, oldest first."""
     del asker
     house.classrooms.classroom(slug)
-    return [shapes.line(one) for one in house.journal.read(classroom=slug, after=page.after, limit=page.limit)]
+    return [shown.line(one) for one in house.journal.read(classroom=slug, after=page.after, limit=page.limit)]
 
 
 @router.get(

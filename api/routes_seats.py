@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from api import boards, problems, shapes, who
+from api import boards, problems, shapes, shown, who
 from api.routes_classes import Notes, Slug
 from labctl import errors
 
@@ -75,14 +75,14 @@ def list_environments(asker: who.Staff, house: who.House, *, gone: bool = False)
     """Those that exist; with `gone=true` removed ones too."""
     del asker
     now = house.clock.now()
-    return [shapes.environment(one, now) for one in house.environments.environments(gone=gone)]
+    return [shown.environment(one, now) for one in house.environments.environments(gone=gone)]
 
 
 @router.get("/environments/{environment}", tags=["environments"], summary="One environment", responses=problems.answers(401, 403, 404, 422))
 def show_environment(asker: who.Anyone, house: who.House, environment: EnvironmentId) -> shapes.EnvironmentShape:
     """Wishes and facts."""
     asker.must_own(environment, f"environment `{environment}`")
-    return shapes.environment(house.environments.environment(environment), house.clock.now())
+    return shown.environment(house.environments.environment(environment), house.clock.now())
 
 
 @router.get(
@@ -94,4 +94,4 @@ def environment_journal(
     """Oldest first."""
     asker.must_own(environment, f"environment `{environment}`")
     house.environments.environment(environment)
-    return [shapes.line(one) for one in house.journal.read(environment=environment, after=page.after, limit=page.limit)]
+    return [shown.line(one) for one in house.journal.read(environment=environment, after=page.after, limit=page.limit)]

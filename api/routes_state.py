@@ -6,7 +6,7 @@ import importlib.metadata
 
 from fastapi import APIRouter, Response
 
-from api import problems, shapes, wellness, who
+from api import problems, shapes, shown, wellness, who
 from labctl import errors, ports
 
 router = APIRouter(prefix="/api/v1")
@@ -39,7 +39,7 @@ def status(asker: who.Staff, house: who.House) -> shapes.State:
 def list_tokens(asker: who.ItOnly, house: who.House) -> list[shapes.TokenShape]:
     """Never the secrets: only their hashes are kept."""
     del asker
-    return [shapes.token(one) for one in house.tokens.list()]
+    return [shown.token(one) for one in house.tokens.list()]
 
 
 @router.post("/tokens", tags=["tokens"], status_code=201, summary="Make a token", responses=problems.answers(400, 401, 403, 404, 409, 422))
@@ -54,7 +54,7 @@ def create_token(asker: who.ItOnly, house: who.House, wanted: shapes.NewToken) -
     elif wanted.classroom is not None or wanted.seat is not None:
         raise errors.BadInput(f"A token for the role {wanted.role} is for no seat.", hint="Leave classroom and seat out.")
     token = ports.Token(wanted.name, wanted.role, environment, wanted.expires)
-    return shapes.Secret(token=shapes.token(token), secret=house.tokens.create(token))
+    return shapes.Secret(token=shown.token(token), secret=house.tokens.create(token))
 
 
 @router.delete("/tokens/{name}", tags=["tokens"], status_code=204, summary="Revoke a token", responses=problems.answers(401, 403, 404))

@@ -1,4 +1,4 @@
-"""What goes over the wire: pydantic shapes, and how nouns of the model become them. No I/O, no decisions."""
+"""What goes over the wire, as pydantic shapes. How nouns of the model become them is in `api.shown`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
-
-from labctl import ports
-from labctl.drivers import shelf
-from labctl.model import classroom as classroom_
-from labctl.model import environment as environment_
-from labctl.model import lifecycle
 
 BLUEPRINT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """No slashes: through the API a blueprint is named, never a path of labctl's machine."""
@@ -232,98 +226,3 @@ class Page(Shape):
 
     after: Annotated[int, Field(ge=0, le=2**62, description="Only lines with a greater number.")] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 200
-
-
-def line(one: ports.Line) -> LineShape:
-    """A journal line."""
-    return LineShape(number=one.number, at=one.at, environment=one.environment, step=one.step, text=one.text, who=one.who)
-
-
-def blueprint(book: shelf.Book) -> BlueprintShape:
-    """A course as people choose it."""
-    about = book.blueprint.about
-    return BlueprintShape(
-        name=book.name,
-        title=about.title,
-        area=about.area,
-        level=about.level or "",
-        summary=about.summary or "",
-        digest=book.digests.blueprint,
-        machines=sum(machine.count for machine in book.blueprint.machines.values()),
-    )
-
-
-def token(one: ports.Token) -> TokenShape:
-    """A token's owner."""
-    return TokenShape(name=one.name, role=one.role, environment=one.environment, expires=one.expires)
-
-
-def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "") -> SeatShape:
-    """A seat with its environment."""
-    facts = env.facts
-    return SeatShape(
-        classroom=one.classroom,
-        number=one.number,
-        learner=one.learner.name if one.learner else None,
-        login=one.learner.login if one.learner else None,
-        environment=env.id,
-        status=lifecycle.status(env, now),
-        state=facts.state.value,
-        doing=facts.doing.value if facts.doing else None,
-        doing_since=facts.doing_since,
-        note=note,
-        trouble=_trouble(facts),
-        machines=_machines(facts),
-        round=env.wishes.round,
-    )
-
-
-def environment(env: environment_.Environment, now: datetime) -> EnvironmentShape:
-    """An environment by itself."""
-    return EnvironmentShape(
-        id=env.id,
-        classroom=env.classroom,
-        seat=env.seat,
-        plot=env.plot,
-        status=lifecycle.status(env, now),
-        wanted=env.wishes.wanted.value,
-        state=env.facts.state.value,
-        doing=env.facts.doing.value if env.facts.doing else None,
-        starts=env.wishes.lease.starts,
-        ends=env.wishes.lease.ends,
-        round=env.wishes.round,
-        trouble=_trouble(env.facts),
-        machines=_machines(env.facts),
-    )
-
-
-def _trouble(facts: environment_.Facts) -> TroubleShape | None:
-    one = facts.trouble
-    if one is None:
-        return None
-    return TroubleShape(step=one.step.value, reason=one.reason, attempts=one.attempts, since=one.since, retry_at=one.retry_at)
-
-
-def _machines(facts: environment_.Facts) -> list[MachineShape]:
-    return [
-        MachineShape(name=m.name, vmid=m.vmid, node=m.node, kind=m.kind, address=m.address, stand_in=m.stand_in) for m in facts.machines
-    ]
-
-
-def classroom(one: classroom_.Classroom, seats: list[SeatShape]) -> ClassroomShape:
-    """A classroom and the count of its seats' words."""
-    words: dict[str, int] = {}
-    for row in seats:
-        words[row.status] = words.get(row.status, 0) + 1
-    return ClassroomShape(
-        slug=one.slug,
-        title=one.title,
-        blueprint=one.blueprint,
-        digest=one.digest,
-        trainer=one.trainer,
-        opened=one.opened,
-        starts=one.lease.starts,
-        ends=one.lease.ends,
-        closed=one.closed,
-        counts=Counts(seats=len(seats), ready=words.get("ready", 0), words=words),
-    )

@@ -1,0 +1,108 @@
+"""How nouns of the model become what goes over the wire (`api.shapes`). No I/O, no decisions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from api import shapes
+from labctl import ports
+from labctl.drivers import shelf
+from labctl.model import classroom as classroom_
+from labctl.model import environment as environment_
+from labctl.model import lifecycle
+
+
+def line(one: ports.Line) -> shapes.LineShape:
+    """A journal line."""
+    return shapes.LineShape(number=one.number, at=one.at, environment=one.environment, step=one.step, text=one.text, who=one.who)
+
+
+def blueprint(book: shelf.Book) -> shapes.BlueprintShape:
+    """A course as people choose it."""
+    about = book.blueprint.about
+    return shapes.BlueprintShape(
+        name=book.name,
+        title=about.title,
+        area=about.area,
+        level=about.level or "",
+        summary=about.summary or "",
+        digest=book.digests.blueprint,
+        machines=sum(machine.count for machine in book.blueprint.machines.values()),
+    )
+
+
+def token(one: ports.Token) -> shapes.TokenShape:
+    """A token's owner."""
+    return shapes.TokenShape(name=one.name, role=one.role, environment=one.environment, expires=one.expires)
+
+
+def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "") -> shapes.SeatShape:
+    """A seat with its environment."""
+    facts = env.facts
+    return shapes.SeatShape(
+        classroom=one.classroom,
+        number=one.number,
+        learner=one.learner.name if one.learner else None,
+        login=one.learner.login if one.learner else None,
+        environment=env.id,
+        status=lifecycle.status(env, now),
+        state=facts.state.value,
+        doing=facts.doing.value if facts.doing else None,
+        doing_since=facts.doing_since,
+        note=note,
+        trouble=_trouble(facts),
+        machines=_machines(facts),
+        round=env.wishes.round,
+    )
+
+
+def environment(env: environment_.Environment, now: datetime) -> shapes.EnvironmentShape:
+    """An environment by itself."""
+    return shapes.EnvironmentShape(
+        id=env.id,
+        classroom=env.classroom,
+        seat=env.seat,
+        plot=env.plot,
+        status=lifecycle.status(env, now),
+        wanted=env.wishes.wanted.value,
+        state=env.facts.state.value,
+        doing=env.facts.doing.value if env.facts.doing else None,
+        starts=env.wishes.lease.starts,
+        ends=env.wishes.lease.ends,
+        round=env.wishes.round,
+        trouble=_trouble(env.facts),
+        machines=_machines(env.facts),
+    )
+
+
+def _trouble(facts: environment_.Facts) -> shapes.TroubleShape | None:
+    one = facts.trouble
+    if one is None:
+        return None
+    return shapes.TroubleShape(step=one.step.value, reason=one.reason, attempts=one.attempts, since=one.since, retry_at=one.retry_at)
+
+
+def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
+    return [
+        shapes.MachineShape(name=m.name, vmid=m.vmid, node=m.node, kind=m.kind, address=m.address, stand_in=m.stand_in)
+        for m in facts.machines
+    ]
+
+
+def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape]) -> shapes.ClassroomShape:
+    """A classroom and the count of its seats' words."""
+    words: dict[str, int] = {}
+    for row in seats:
+        words[row.status] = words.get(row.status, 0) + 1
+    return shapes.ClassroomShape(
+        slug=one.slug,
+        title=one.title,
+        blueprint=one.blueprint,
+        digest=one.digest,
+        trainer=one.trainer,
+        opened=one.opened,
+        starts=one.lease.starts,
+        ends=one.lease.ends,
+        closed=one.closed,
+        counts=shapes.Counts(seats=len(seats), ready=words.get("ready", 0), words=words),
+    )
