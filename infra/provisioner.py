@@ -31,7 +31,9 @@ _SHOWN = (errors.Unreachable, errors.Busy, errors.Forbidden, errors.NotFound, er
 
 
 class Provisioner:
-    """`state` is the root of Pulumi's `file://` backend; `deploy_key` the public half of labctl's own SSH key."""
+    """`state` is the root of Pulumi's `file://` backend; `deploy_key` the public half of labctl's own SSH key; `patience` how many
+    seconds a call is repeated while the cluster is busy or away.
+    """
 
     def __init__(
         self,
@@ -40,7 +42,10 @@ class Provisioner:
         engine: str,
         passphrase_file: Path,
         deploy_key: str = "",
+        *,
+        patience: float = client_.PATIENCE,
     ) -> None:
+        self._patience = patience
         self._site = site
         self._deploy_key = deploy_key
         self._backend = state_.Backend(state)
@@ -51,7 +56,7 @@ class Provisioner:
     @functools.cached_property
     def _client(self) -> client_.Client:
         """Made at first use, so that labctl starts while the cluster is down."""
-        return client_.Client(self._site.cluster)
+        return client_.Client(self._site.cluster, patience=self._patience)
 
     @functools.cached_property
     def _asking(self) -> client_.Client:

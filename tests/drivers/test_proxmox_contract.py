@@ -144,8 +144,8 @@ def test_the_sentence_decides_what_a_refusal_is(text, kind, status):
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, errors.Forbidden), (403, errors.Forbidden), (595, errors.Unreachable), (596, answers.UnknownOutcome), (599, answers.UnknownOutcome),
-     (503, answers.UnknownOutcome), (501, errors.PermanentError), (400, errors.PermanentError)],
+    [(401, errors.Forbidden), (403, errors.Forbidden), (595, errors.Unreachable), (596, answers.UnknownOutcome),
+     (599, answers.UnknownOutcome), (503, answers.UnknownOutcome), (501, errors.PermanentError), (400, errors.PermanentError)],
 )  # fmt: skip
 def test_the_code_decides_where_there_is_no_sentence(status, kind):
     assert type(answers.judge(answers.Answer(status, ""), "this")) is kind
@@ -192,6 +192,39 @@ def test_a_clone_that_could_not_lock_is_tried_again(fake, tmp_path):
     )
     mark = marks.Mark("test", "e1", "web", 4322)
     assert guests.clone(to, guests.Place(fake.node, "vm", 4322), 9000, mark, name="e1-web2", note="", pool=None)
+
+
+def test_a_clone_that_fails_for_another_reason_than_its_vmid_is_not_tried_for_ever(request, tmp_path):
+    fake = proxmox_servers.fakepve(request, tmp_path)
+    to = cluster.Cluster(fake.client(patience=2), turns.Turns(tmp_path))
+    fake.fail("POST", "/qemu/9000/clone", status=500, message="clone failed: lvcreate 'pve/vm-4323-disk-0' error: already exists")
+    with pytest.raises(errors.Conflict, match="lvcreate"):
+        guests.clone(to, guests.Place(fake.node, "vm", 4323), 9000, marks.Mark("test", "e1", "web", 4323), name="x", note="", pool=None)
+
+
+def test_a_guest_that_stays_locked_is_busy_and_stays(request, tmp_path):
+    fake = proxmox_servers.fakepve(request, tmp_path)
+    to = cluster.Cluster(fake.client(patience=1), turns.Turns(tmp_path))
+    place, mark = guests.Place(fake.node, "vm", 100), marks.Mark("test", "e1", "web", 100)
+    to.client.put(f"{place.path}/config", description=str(mark))
+    fake.fail("DELETE", "/qemu/100", status=500, message="VM is locked (backup)")
+    with pytest.raises(errors.Busy, match="locked"):
+        guests.destroy(to, place, mark)
+    assert guests.look(to, place)
+
+
+def test_a_protected_guest_of_ours_goes_and_a_foreign_one_stays(fake, tmp_path):
+    to = cluster.Cluster(fake.client(patience=5), turns.Turns(tmp_path))
+    mark = marks.Mark("test", "e1", "web", 4330)
+    place = guests.Place(fake.node, "vm", 4330)
+    guests.clone(to, place, 9000, mark, name="protected", note="", pool=None)
+    to.client.put(f"{place.path}/config", protection=True)
+    with pytest.raises(errors.Conflict, match="does not touch it"):
+        guests.destroy(to, place, marks.Mark("test", "e2", "web", 4330))
+    assert guests.look(to, place)
+    assert guests.destroy(to, place, mark)
+    assert to.free(4330)
+    assert not guests.destroy(to, place, mark)
 
 
 def test_the_whole_message_is_read_not_only_its_first_line(server, to):

@@ -20,8 +20,8 @@ def site(node) -> Site:
     return Site(installation="test", cluster=cluster, management=IPv4Network(node.management), images=images)
 
 
-def provisioner(node, state: Path, engine: str = "embedded") -> Provisioner:
-    return Provisioner(site(node), state, engine, state.parent / "passphrase", KEY)
+def provisioner(node, state: Path, engine: str = "embedded", **more) -> Provisioner:
+    return Provisioner(site(node), state, engine, state.parent / "passphrase", KEY, **more)
 
 
 def plan(where: Site, plot: int = 3, *, environment: str | None = None, machines: str = "web:vm,db:container", networks: int = 1) -> Plan:

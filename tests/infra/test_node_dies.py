@@ -54,8 +54,7 @@ def test_a_build_survives_the_nodes_death_or_is_completed_by_the_next(line, mort
 
 
 def test_while_the_node_is_down_nothing_is_forgotten(mortal, tmp_path):
-    provisioner = node_plans.provisioner(mortal, tmp_path / "state")
-    provisioner._client._patience = 1
+    provisioner = node_plans.provisioner(mortal, tmp_path / "state", patience=1)
     plan = node_plans.plan(provisioner._site, 50)
     provisioner.build(plan, lambda line: None)
     mortal.kill()

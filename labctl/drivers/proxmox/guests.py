@@ -105,8 +105,8 @@ def _try_clone(to: cluster.Cluster, place: Place, source: int, *, name: str, des
             to.finish(upid, doing)
         except answers.UnknownOutcome:
             to.pause(1.0, doing)
-        except errors.Conflict as error:
-            if "already" not in str(error) and "File exists" not in str(error):
+        except errors.Conflict:
+            if to.free(place.vmid):  # not the VMID is taken, but a volume left behind, say: trying again would not help
                 raise
 
 

@@ -66,10 +66,17 @@ def _correct(to: cluster.Cluster, vnet: str, found: dict[str, Any], *, zone: str
 def apply(to: cluster.Cluster, vnet: str) -> None:
     """One apply for all, unless `vnet` is no longer pending when the turn comes."""
     with to.turns.turn("sdn"):
-        found = look(to, vnet)
-        if found is None or not found.get("state"):
-            return
-        to.finish(to.client.put("/cluster/sdn"), "applying the SDN configuration")
+        for attempt in to.client.patiently(_again):
+            with attempt:
+                found = look(to, vnet)
+                if found is None or not found.get("state"):
+                    return
+                to.finish(to.client.put("/cluster/sdn"), "applying the SDN configuration")
+
+
+def _again(error: Exception) -> bool:
+    """An apply may be repeated: with nothing pending it does nothing (`client-sequence.md` 4)."""
+    return isinstance(error, (errors.Busy, answers.UnknownOutcome)) and not isinstance(error, answers.Stopped)
 
 
 def _await_on(to: cluster.Cluster, node: str, zone: str, vnet: str) -> None:
