@@ -118,6 +118,22 @@ class Environments(Protocol):
         """Let go; no-op when the claim is not held any more."""
 
 
+class Goldens(Protocol):
+    """Sets of golden machines. Opened by `Classrooms.open` (a Classroom with `golden`), done by the runner like any environment."""
+
+    def goldens(self) -> tuple[Classroom, ...]:
+        """Living sets, oldest first."""
+
+    def standing(self, ground: str) -> tuple[Environment, ...]:
+        """Environments that stand on the golden machines of environment `ground` and are not GONE."""
+
+    def retire(self, ground: str) -> bool:
+        """Want them gone unless somebody stands on them, in one transaction; whether they are wanted gone now."""
+
+    def stand(self, environment: str, change: Callable[[Plan], Plan]) -> None:
+        """Let an environment that is not built yet stand on other golden machines. Raises NotFound, Conflict."""
+
+
 class Journal(Protocol):
     """Append-only."""
 
@@ -166,6 +182,11 @@ class Provisioner(Protocol):
     def reset(self, plan: Plan, progress: Progress) -> None:
         """Roll every guest back to `ready` and start it. Raises PermanentError where there is no such snapshot."""
 
+    def freeze(self, plan: Plan, machines: Sequence[Machine], seal: Callable[[Machine], None], progress: Progress) -> None:
+        """Turn the plan's machines into templates: each is started if it is off, sealed from inside by `seal`, shut down (those
+        that came last first), and frozen. What is a template already is left alone.
+        """
+
     def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
         """Everything that carries this installation's mark and belongs to no environment in `living`, one line each."""
 
@@ -198,6 +219,11 @@ class Prober(Protocol):
     def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress) -> None:
         """Log in as the learner does on each machine with terminal access, then run the readiness checks. Raises CheckFailed
         or Unreachable.
+        """
+
+    def seal(self, plan: Plan, machine: Machine, progress: Progress) -> None:
+        """Take everything out of a running guest that no two clones may share (host keys, machine-id, logs, histories, leases).
+        Afterwards nobody can log in before it was started again.
         """
 
 

@@ -34,6 +34,7 @@ SYMBOLS = {
     "building": ("◐", "cyan"),
     "configuring": ("◑", "cyan"),
     "proving": ("◒", "cyan"),
+    "baking": ("◓", "cyan"),
     "ready": ("●", "green"),
     "resetting": ("◐", "yellow"),
     "suspended": ("○", "dim"),

@@ -29,7 +29,11 @@ class Seat:
 
 @dataclass(frozen=True)
 class Classroom:
-    """`blueprint` is its name, `digest` the digest of its content when the class was opened ("sha256:...")."""
+    """`blueprint` is its name, `digest` the digest of its content when the class was opened ("sha256:...").
+
+    With `golden` it is no class but one set of golden machines (one environment, seat 1 without a learner): `digest` is the golden
+    digest, and the lease says until when the set counts as fresh.
+    """
 
     slug: str
     title: str
@@ -40,3 +44,4 @@ class Classroom:
     trainer: str
     closed: datetime | None = None
     seats: tuple[Seat, ...] = field(default=())
+    golden: bool = False

@@ -31,11 +31,14 @@ class File:
 
 @dataclass(frozen=True)
 class Digests:
-    """`machines`: what would be built. `teaching`: what is only shown and asked. `blueprint`: both; "sha256:..." each."""
+    """`machines`: what would be built. `teaching`: what is only shown and asked. `blueprint`: both; "sha256:..." each. `files`: of
+    the files alone that decide what would be built.
+    """
 
     machines: str
     teaching: str
     blueprint: str
+    files: str = ""
 
 
 def of(blueprint: language.Blueprint, files: Iterable[File]) -> Digests:
@@ -46,7 +49,12 @@ def of(blueprint: language.Blueprint, files: Iterable[File]) -> Digests:
     machines = _sha256(canonical(_machines(blueprint)) + _listing(machine_files))
     teaching = _sha256(canonical(_teaching(blueprint)) + _listing(teaching_files))
     whole = _sha256(f"labctl-blueprint-1\n{machines}{teaching}".encode())
-    return Digests(f"sha256:{machines}", f"sha256:{teaching}", f"sha256:{whole}")
+    return Digests(f"sha256:{machines}", f"sha256:{teaching}", f"sha256:{whole}", f"sha256:{_sha256(_listing(machine_files))}")
+
+
+def sealed(value: Any) -> str:
+    """ "sha256:..." of any value made of plain JSON parts, in the canonical form."""
+    return f"sha256:{_sha256(canonical(value))}"
 
 
 def counts(path: str) -> bool:

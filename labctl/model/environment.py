@@ -35,6 +35,7 @@ class Step(StrEnum):
 
     BUILD = "build"
     CONFIGURE = "configure"
+    BAKE = "bake"
     PROVE = "prove"
     RESET = "reset"
     SUSPEND = "suspend"
@@ -60,6 +61,8 @@ class Trouble:
     since: datetime
     retry_at: datetime | None
     round: int = 1
+    cause: str = ""
+    """Of golden machines being taken away: which bake failed for good, and why."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,19 @@ class Facts:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """The golden machines an environment stands on: whose clones its machines are. A look at another environment's facts."""
+
+    environment: str
+    state: State
+    trouble: Trouble | None = None
+
+
+@dataclass(frozen=True)
 class Environment:
-    """One seat's environment. `plot` is unique among those that are not GONE."""
+    """One seat's environment, or (`golden`) the machines that are configured once and become templates for seats. `plot` is
+    unique among those that are not GONE. `ground` is None where machines are clones of the image's template.
+    """
 
     id: str
     classroom: str
@@ -113,6 +127,8 @@ class Environment:
     plot: int
     wishes: Wishes
     facts: Facts
+    golden: bool = False
+    ground: Ground | None = None
 
 
 @dataclass(frozen=True)

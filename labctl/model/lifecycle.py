@@ -7,6 +7,10 @@
                                   v               +---------------------+
                                 GONE
 
+Golden machines (`Environment.golden`) go NEW, BUILT, CONFIGURED and then by **bake** to READY: sealed, off, templates. A seat that
+stands on them is built only when they are READY. A bake that fails for good is taken away whole (nothing half-made stays) and ends
+GONE with its trouble kept, which is what the seats that stand on it show.
+
 Pure: no clock, no store. Nothing else in the house chooses a step. A reset settles to CONFIGURED, so that the proof is due
 again: ready is earned each time. Suspend and resume stand in the table; the desk does not offer them yet.
 """
@@ -34,10 +38,14 @@ SPREAD = 7
 FORWARD = {State.NEW: Step.BUILD, State.BUILT: Step.CONFIGURE, State.CONFIGURED: Step.PROVE}
 """The step that leads on from each state that is not yet READY."""
 
+BAKING = {State.NEW: Step.BUILD, State.BUILT: Step.CONFIGURE, State.CONFIGURED: Step.BAKE}
+"""The same for golden machines."""
+
 SETTLES = {
     Step.BUILD: State.BUILT,
     Step.CONFIGURE: State.CONFIGURED,
     Step.PROVE: State.READY,
+    Step.BAKE: State.READY,
     Step.RESET: State.CONFIGURED,
     Step.SUSPEND: State.SUSPENDED,
     Step.RESUME: State.READY,
@@ -53,6 +61,7 @@ class Status(StrEnum):
     BUILDING = "building"
     CONFIGURING = "configuring"
     PROVING = "proving"
+    BAKING = "baking"
     READY = "ready"
     RESETTING = "resetting"
     SUSPENDED = "suspended"
@@ -89,8 +98,10 @@ def due(env: Environment, now: datetime) -> Step | None:
     facts, wishes = env.facts, env.wishes
     if facts.state is not State.GONE and leaving(env, now):
         return Step.REMOVE
-    if facts.state is State.GONE or now < wishes.lease.starts:
+    if facts.state is State.GONE or now < wishes.lease.starts or waits_for_ground(env):
         return None
+    if env.golden:
+        return BAKING.get(facts.state)
     if facts.state is State.CONFIGURED and _proof_was_refused(env):
         return Step.RESET
     if facts.state in FORWARD:
@@ -102,9 +113,35 @@ def due(env: Environment, now: datetime) -> Step | None:
 
 def leaving(env: Environment, now: datetime) -> bool:
     """Whether the environment is on its way out: asked to be gone, its lease over, or its removal already begun (after which
-    a longer lease would find only half of it).
+    a longer lease would find only half of it). A bake that failed for good leaves nothing half-made behind.
     """
-    return env.wishes.wanted is Wanted.GONE or now >= env.wishes.lease.ends or _begun(env.facts, Step.REMOVE)
+    broken = env.golden and env.facts.trouble is not None and env.facts.trouble.retry_at is None
+    return env.wishes.wanted is Wanted.GONE or now >= env.wishes.lease.ends or _begun(env.facts, Step.REMOVE) or broken
+
+
+def waits_for_ground(env: Environment) -> bool:
+    """Whether the golden machines it stands on are not there yet (or never will be)."""
+    return env.ground is not None and env.facts.state is State.NEW and env.ground.state is not State.READY
+
+
+def broken_ground(env: Environment) -> str:
+    """Why the golden machines it waits for will never be there; "" while they may be."""
+    if not waits_for_ground(env) or env.ground is None:
+        return ""
+    trouble = env.ground.trouble
+    if trouble is not None and (trouble.cause or trouble.retry_at is None):
+        return trouble.cause or f"{trouble.step.value}: {trouble.reason}"
+    return "they were removed" if env.ground.state is State.GONE else ""
+
+
+def shown_trouble(env: Environment) -> Trouble | None:
+    """The trouble that people see: its own, or that of the golden machines it waits for."""
+    if not (broken := broken_ground(env)) or env.ground is None:
+        return env.facts.trouble
+    theirs = env.ground.trouble
+    since = env.wishes.lease.starts if theirs is None else theirs.since
+    reason = f"the golden machines could not be baked: {broken}"
+    return Trouble(Step.BAKE, reason, 1 if theirs is None else theirs.attempts, since, None, env.wishes.round)
 
 
 def current_trouble(env: Environment, step: Step) -> Trouble | None:
@@ -155,9 +192,12 @@ def set_down(env: Environment) -> Facts:
 
 
 def settle(env: Environment, step: Step, machines: tuple[Machine, ...]) -> Facts:
-    """Facts after the step is done. Only a proof reaches the round that was wanted when the step began."""
-    reached = env.wishes.round if step is Step.PROVE else env.facts.round
-    return Facts(state=SETTLES[step], round=reached, machines=() if step is Step.REMOVE else machines)
+    """Facts after the step is done. Only a proof (of golden machines: the bake) reaches the round that was wanted when the step
+    began. Why a bake failed outlives its machines: seats that stand on them show it.
+    """
+    reached = env.wishes.round if step in (Step.PROVE, Step.BAKE) else env.facts.round
+    kept = env.facts.trouble if env.golden and step is Step.REMOVE else None
+    return Facts(state=SETTLES[step], round=reached, trouble=kept, machines=() if step is Step.REMOVE else machines)
 
 
 def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts:
@@ -177,8 +217,19 @@ def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts
         since=before.since if before else now,
         retry_at=retry_at,
         round=env.wishes.round,
+        cause=_cause(env) if step is Step.REMOVE else "",
     )
     return replace(env.facts, doing=None, doing_since=None, trouble=trouble)
+
+
+def _cause(env: Environment) -> str:
+    """Why golden machines are being taken away, kept while their removal fails too."""
+    trouble = env.facts.trouble
+    if not env.golden or trouble is None:
+        return ""
+    if trouble.step is Step.REMOVE:
+        return trouble.cause
+    return f"{trouble.step.value}: {trouble.reason}" if trouble.retry_at is None else ""
 
 
 def wait(attempts: int, plot: int, least: timedelta) -> timedelta:
@@ -194,6 +245,8 @@ def status(env: Environment, now: datetime) -> Status:
     if env.facts.state is State.GONE:
         return Status.GONE
     step = due(env, now)
+    if step is None and broken_ground(env):
+        return Status.FAILED
     trouble = current_trouble(env, step) if step else None
     if trouble is not None and trouble.retry_at is None and step is not Step.REMOVE:
         return Status.FAILED
@@ -211,6 +264,7 @@ def _word(env: Environment, step: Step | None) -> Status:
     return {
         Step.CONFIGURE: Status.CONFIGURING,
         Step.PROVE: Status.PROVING,
+        Step.BAKE: Status.BAKING,
         Step.RESET: Status.RESETTING,
         Step.SUSPEND: Status.READY if _whole(env.facts) else Status.SUSPENDED,
         Step.RESUME: Status.SUSPENDED,
@@ -224,6 +278,6 @@ def _whole(facts: Facts) -> bool:
 
 
 def _rest(env: Environment) -> Status:
-    if env.facts.state is State.READY and _from_ready(env) is None:
+    if env.facts.state is State.READY and (env.golden or _from_ready(env) is None):
         return Status.READY
     return Status.SUSPENDED if env.facts.state is State.SUSPENDED else Status.WAITING

@@ -132,7 +132,7 @@ class Variable(_Frozen):
 
 class Plan(_Frozen):
     """Everything one environment needs. `pool` is the Proxmox pool of this environment; `source` names the frozen blueprint
-    folder ("<name>@sha256:...").
+    folder ("<name>@sha256:..."); `stands_on` the environment whose golden machines the templates are (None: images).
     """
 
     environment: str
@@ -150,6 +150,7 @@ class Plan(_Frozen):
     steps: tuple[PlannedStep, ...]
     checks: tuple[PlannedCheck, ...]
     variables: tuple[Variable, ...] = ()
+    stands_on: str | None = None
 
     def machine(self, name: str) -> PlannedMachine:
         """The machine of that name; KeyError if there is none."""

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from labctl import errors
-from labctl.drivers.database import part, rows
+from labctl.drivers.database import golden_machines, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments, seats
 from labctl.model.classroom import Classroom
-from labctl.model.environment import Environment, Facts, State, Wanted, Wishes
+from labctl.model.environment import Environment, Facts, Lease, State, Wanted, Wishes
 from labctl.model.plan import Plan
 
 REST = timedelta(seconds=60)
@@ -39,7 +39,7 @@ class ClassroomRows(part.Part):
             made = tuple(plans(drawn))
             try:
                 self._write(classroom, drawn, made)
-            except exc.IntegrityError:
+            except (exc.IntegrityError, golden_machines.Vanished):
                 continue
             return
         raise errors.Conflict("other classes were opened at the same moment; nothing was written.", hint="Try again.")
@@ -55,7 +55,7 @@ class ClassroomRows(part.Part):
     def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]:
         """Living ones, oldest first (a closed class lives on until all of it is gone); with `closed`, the past ones too."""
         with self._connection.reading() as connection:
-            query = sa.select(classrooms).order_by(classrooms.c.id)
+            query = sa.select(classrooms).where(~classrooms.c.golden).order_by(classrooms.c.id)
             if not closed:
                 query = query.where(classrooms.c.living)
             return tuple(_with_seats(connection, row) for row in connection.execute(query).all())
@@ -63,13 +63,13 @@ class ClassroomRows(part.Part):
     def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
         """Change what is wanted, in one transaction. Raises NotFound, and whatever `change` raises; then nothing is written."""
         with self._connection.writing() as connection:
-            query = _environment_query().where(environments.c.id == environment).with_for_update(of=environments)
+            query = looking.query().where(environments.c.id == environment).with_for_update(of=environments)
             row = connection.execute(query).one_or_none()
             if row is None:
                 raise errors.NotFound(f"there is no environment '{environment}'.")
             wishes = change(rows.environment(row).wishes)
             connection.execute(sa.update(environments).where(environments.c.id == environment).values(**rows.wishes_columns(wishes)))
-            return rows.environment(connection.execute(_environment_query().where(environments.c.id == environment)).one())
+            return rows.environment(connection.execute(looking.query().where(environments.c.id == environment)).one())
 
     def extend(self, slug: str, until: datetime) -> Classroom:
         """Let the class and every environment in it live until then: one transaction. Raises NotFound."""
@@ -111,9 +111,12 @@ class ClassroomRows(part.Part):
 
     def _write(self, classroom: Classroom, plots: Sequence[int], plans: Sequence[Plan]) -> None:
         facts = rows.facts_columns(Facts())
-        wishes = rows.wishes_columns(Wishes(wanted=Wanted.READY, lease=classroom.lease))
+        lease = Lease(classroom.lease.starts, golden_machines.FOREVER) if classroom.golden else classroom.lease
+        wishes = rows.wishes_columns(Wishes(wanted=Wanted.READY, lease=lease))
         with self._connection.writing() as connection:
             _refuse_taken(connection, classroom.slug)
+            for ground in sorted({plan.stands_on for plan in plans if plan.stands_on}):
+                golden_machines.hold(connection, ground)
             number = connection.execute(
                 sa.insert(classrooms)
                 .values(
@@ -126,6 +129,7 @@ class ClassroomRows(part.Part):
                     opened=classroom.opened,
                     trainer=classroom.trainer,
                     living=True,
+                    golden=classroom.golden,
                 )
                 .returning(classrooms.c.id)
             ).scalar_one()
@@ -136,6 +140,7 @@ class ClassroomRows(part.Part):
                     "seat": seat.number,
                     "plot": plot,
                     "plan": self._seal.close(plan),
+                    "stands_on": plan.stands_on,
                     "fence": 0,
                 }
                 connection.execute(sa.insert(environments).values(**own, **wishes, **facts))
@@ -169,7 +174,3 @@ def _newest(slug: str) -> sa.Select[Any]:
 def _with_seats(connection: sa.Connection, row: Any) -> Classroom:
     query = sa.select(seats).where(seats.c.classroom == row.id).order_by(seats.c.number)
     return rows.classroom(row, connection.execute(query).all())
-
-
-def _environment_query() -> sa.Select[Any]:
-    return sa.select(environments, classrooms.c.slug).join(classrooms, classrooms.c.id == environments.c.classroom)

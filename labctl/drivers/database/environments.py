@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from labctl import errors
 from labctl.drivers import liveness
 from labctl.drivers.database import classrooms as classrooms_
-from labctl.drivers.database import part, rows
+from labctl.drivers.database import golden_machines
+from labctl.drivers.database import looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments
 from labctl.model.environment import Claim, Environment, Facts, State
 from labctl.model.plan import Plan
@@ -22,14 +23,14 @@ class EnvironmentRows(part.Part):
     def environment(self, environment: str) -> Environment:
         """Raises NotFound."""
         with self._connection.reading() as connection:
-            row = connection.execute(_query().where(environments.c.id == environment)).one_or_none()
+            row = connection.execute(looking.query().where(environments.c.id == environment)).one_or_none()
         if row is None:
             raise errors.NotFound(f"there is no environment '{environment}'.")
         return rows.environment(row)
 
     def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
         """By class and seat; those of one class (the newest of that name), if one is named."""
-        query = _query().order_by(environments.c.classroom, environments.c.seat)
+        query = looking.query().order_by(environments.c.classroom, environments.c.seat)
         if not gone:
             query = query.where(environments.c.state != State.GONE.value)
         if classroom is not None:
@@ -89,6 +90,7 @@ class EnvironmentRows(part.Part):
                 number = connection.execute(query).scalar_one()
                 # Two last ones at the same moment would each still see the other: the class's row makes them queue.
                 connection.execute(sa.select(classrooms.c.id).where(classrooms.c.id == number).with_for_update())
+                golden_machines.over(connection, number, self._clock.now())
                 classrooms_.bury(connection, number)
 
     def release(self, claim: Claim) -> None:
@@ -101,10 +103,6 @@ class EnvironmentRows(part.Part):
 def newest(slug: str) -> Any:
     """The number of the newest classroom of that name, as a subquery."""
     return sa.select(sa.func.max(classrooms.c.id)).where(classrooms.c.slug == slug).scalar_subquery()
-
-
-def _query() -> sa.Select[Any]:
-    return sa.select(environments, classrooms.c.slug).join(classrooms, classrooms.c.id == environments.c.classroom)
 
 
 def _write_under(connection: sa.Connection, claim: Claim, values: dict[str, Any]) -> None:

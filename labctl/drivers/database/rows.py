@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from labctl.model.classroom import Classroom, Learner, Seat
-from labctl.model.environment import Environment, Facts, Lease, Machine, State, Step, Trouble, Wanted, Wishes
+from labctl.model.environment import Environment, Facts, Ground, Lease, Machine, State, Step, Trouble, Wanted, Wishes
 
 
 def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
@@ -21,6 +21,7 @@ def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
         opened=row.opened,
         trainer=row.trainer,
         closed=row.closed,
+        golden=row.golden,
         seats=tuple(
             Seat(
                 classroom=row.slug,
@@ -34,7 +35,7 @@ def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
 
 
 def environment(row: Any) -> Environment:
-    """An environment; the row carries its classroom's slug as `slug`."""
+    """An environment, from a row of `looking.query`."""
     wishes = Wishes(wanted=Wanted(row.wanted), lease=Lease(row.starts, row.ends), round=row.wanted_round)
     facts = Facts(
         state=State(row.state),
@@ -44,7 +45,8 @@ def environment(row: Any) -> Environment:
         trouble=_trouble(row.trouble),
         machines=tuple(Machine(**machine) for machine in row.machines),
     )
-    return Environment(id=row.id, classroom=row.slug, seat=row.seat, plot=row.plot, wishes=wishes, facts=facts)
+    ground = Ground(row.stands_on, State(row.ground_state), _trouble(row.ground_trouble)) if row.stands_on and row.ground_state else None
+    return Environment(row.id, row.slug, row.seat, row.plot, wishes, facts, golden=row.golden, ground=ground)
 
 
 def wishes_columns(wishes: Wishes) -> dict[str, Any]:
@@ -75,6 +77,7 @@ def _trouble(value: dict[str, Any] | None) -> Trouble | None:
         since=datetime.fromisoformat(value["since"]),
         retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
         round=value["round"],
+        cause=value.get("cause", ""),
     )
 
 
@@ -88,4 +91,5 @@ def _trouble_columns(trouble: Trouble | None) -> dict[str, Any] | None:
         "since": trouble.since.isoformat(),
         "retry_at": trouble.retry_at.isoformat() if trouble.retry_at else None,
         "round": trouble.round,
+        "cause": trouble.cause,
     }

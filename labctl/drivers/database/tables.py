@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -52,6 +52,8 @@ classrooms = sa.Table(
     sa.Column("closed", Moment),
     # True until everything in it is gone and it is closed: one slug, one living class.
     sa.Column("living", sa.Boolean, nullable=False),
+    # True: no class but a set of golden machines; its slug names its golden digest, so one living set per digest.
+    sa.Column("golden", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("one_living_classroom_per_slug", "slug", unique=True, sqlite_where=sa.text("living"), postgresql_where=sa.text("living")),
 )
 
@@ -72,6 +74,8 @@ environments = sa.Table(
     sa.Column("seat", sa.Integer, nullable=False),
     sa.Column("plot", sa.Integer, nullable=False),
     sa.Column("plan", sa.LargeBinary),
+    # the environment whose golden machines its machines are clones of
+    sa.Column("stands_on", sa.Text, index=True),
     # wishes: written by the desk
     sa.Column("wanted", sa.Text, nullable=False),
     sa.Column("starts", Moment, nullable=False),
