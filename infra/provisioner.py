@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from pathlib import Path
 
-from infra import leftovers, preflight, project, removal
+from infra import freezing, leftovers, preflight, project, removal
 from infra import program as program_
 from infra import state as state_
 from infra.engines import choice
@@ -131,6 +131,16 @@ class Provisioner:
             guests.roll_back(to, _place(machine))
 
         self._each(plan.machines, back)
+
+    def freeze(
+        self,
+        plan: plan_.Plan,
+        machines: Sequence[environment_.Machine],
+        seal: Callable[[environment_.Machine], None],
+        progress: ports.Progress,
+    ) -> None:
+        """See `ports.Provisioner`."""
+        freezing.freeze(self._work(progress), plan, machines, seal)
 
     def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
         """See `ports.Provisioner`."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 import secrets
-import string
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from labctl import errors, ports
-from labctl.model import lifecycle, planning, roster
+from labctl import errors, goldens, ports
+from labctl.model import baking, lifecycle, planning, roster
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Learner, Seat
 from labctl.model.environment import Environment, Lease, State, Wishes
@@ -35,6 +34,10 @@ class Digests(Protocol):
     @property
     def blueprint(self) -> str:
         """Of all its content."""
+
+    @property
+    def files(self) -> str:
+        """Of the files that decide what is built."""
 
 
 class Book(Protocol):
@@ -83,6 +86,7 @@ class Desk:
     library: Library
     cluster: Callable[[], Cluster]
     keys: ports.Keys
+    goldens: goldens.Goldens
 
     def open(
         self,
@@ -113,7 +117,7 @@ class Desk:
             lease=_lease(book.blueprint, starts or now, ends, now),
             opened=now,
             trainer=trainer,
-            seats=tuple(Seat(slug, number, learner, _new_id()) for number, learner in enumerate(learners, start=1)),
+            seats=tuple(Seat(slug, number, learner, goldens.new_id()) for number, learner in enumerate(learners, start=1)),
         )
         cluster = self.cluster()
         plans = self._planner(book, room, cluster, answers or {})
@@ -138,7 +142,9 @@ class Desk:
             cluster.provisioner.preflight(made)
             if self.library.freeze(book.name) != source:
                 raise errors.Conflict(f"the blueprint '{book.name}' was changed while the class was being opened.", hint="Try again.")
-            return made
+            # Only now, when the class will be opened: nothing is baked for a class that is refused.
+            ground = self.goldens.ensure(book, room.trainer)
+            return made if ground is None else tuple(baking.stand(plan, cluster.site, ground.id, ground.plot) for plan in made)
 
         return plans
 
@@ -213,6 +219,8 @@ class Desk:
                 hint="Its class is over; open a new one.",
             )
         self.bell.listen()
+        if lifecycle.broken_ground(env):
+            self.goldens.again(env, who)
         changed = self.classrooms.wish(env.id, _next_round)
         self.journal.write(env.id, word, f"round {changed.wishes.round}", who)
         self._ring([env.id])
@@ -226,7 +234,8 @@ class Desk:
 
     def _room(self, slug: str) -> Classroom:
         try:
-            return self.classrooms.classroom(slug)
+            # A set of golden machines has a name that no class can have, and is nobody's to close as one.
+            return self.classrooms.classroom(slug if SLUG.fullmatch(slug) else "")
         except errors.NotFound:
             known = [room.slug for room in self.classrooms.classrooms()]
             hint = f"There are: {', '.join(known)}." if known else "There is none at all; `labctl class open` opens one."
@@ -285,12 +294,6 @@ def _plan(lab: Blueprint, site: Site, seat: Seat, plot: int, source: str, values
 def _reference(seat: Seat) -> SeatRef:
     learner = seat.learner or Learner(name=f"Seat {seat.number}", email="", login=f"seat{seat.number}")
     return SeatRef(number=seat.number, name=learner.name, login=learner.login, email=learner.email)
-
-
-def _new_id() -> str:
-    """Ten characters, beginning with a letter: 50 bits of chance, short enough for host and pool names."""
-    rest = string.ascii_lowercase + string.digits
-    return secrets.choice(string.ascii_lowercase) + "".join(secrets.choice(rest) for _ in range(9))
 
 
 def _show(moment: datetime) -> str:

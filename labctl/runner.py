@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from labctl import errors, holding, ports
 from labctl.model import lifecycle
-from labctl.model.environment import Claim, Environment, Step
+from labctl.model.environment import Claim, Environment, State, Step
 from labctl.steps import table
 from labctl.steps.kit import Kit
 
@@ -40,6 +40,7 @@ class Runner:
     clock: ports.Clock
     holder: str
     hold: timedelta
+    goldens: ports.Goldens
 
     def turn(self, environment: str) -> Step | None:
         """One turn. Returns the step that was done (well or not), or None where there was none to do or another one holds it."""
@@ -57,9 +58,18 @@ class Runner:
         finally:
             environments.release(claim)
         # Looked at again after letting go: a wish made in between rang while the environment was still claimed.
-        if lifecycle.next_step(environments.environment(environment), self.clock.now()) is not None:
+        env = environments.environment(environment)
+        if lifecycle.next_step(env, self.clock.now()) is not None:
             self._ring(environment)
+        if env.golden and step is not None:
+            self._ring_for_those_that_wait(env)
         return step
+
+    def _ring_for_those_that_wait(self, ground: Environment) -> None:
+        """Seats that stand on golden machines are due as soon as these are ready."""
+        for env in self.goldens.standing(ground.id) if ground.facts.state is State.READY else ():
+            if lifecycle.next_step(env, self.clock.now()) is not None:
+                self._ring(env.id)
 
     def _under(self, claim: Claim) -> Step | None:
         environments = self.kit.environments

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import ports, runner, settings, sweep
+from labctl import goldens, ports, runner, settings, sweep
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
@@ -65,6 +65,26 @@ class Wiring:
     def environments(self) -> ports.Environments:
         """The runner's side of the store."""
         return self.database
+
+    @cached_property
+    def golden_rows(self) -> ports.Goldens:
+        """Sets of golden machines in the store."""
+        return self.database
+
+    @cached_property
+    def goldens(self) -> goldens.Goldens:
+        """Golden machines as people and the sweep wish them."""
+        return goldens.Goldens(
+            store=self.golden_rows,
+            classrooms=self.classrooms,
+            environments=self.environments,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            library=self.shelf,
+            site=lambda: self.site,
+            provisioner=lambda: self.provisioner,
+        )
 
     @cached_property
     def journal(self) -> ports.Journal:
@@ -173,6 +193,7 @@ class Wiring:
             clock=self.clock,
             holder=liveness.myself(),
             hold=timedelta(seconds=self.settings.claim_seconds),
+            goldens=self.golden_rows,
         )
 
     @cached_property
@@ -189,11 +210,14 @@ class Wiring:
             library=self.shelf,
             cluster=lambda: desk_.Cluster(self.site, self.provisioner),
             keys=self.keys,
+            goldens=self.goldens,
         )
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""
-        return sweep.sweep(self.environments, self.classrooms, self.bell, self.clock)
+        rung = sweep.sweep(self.environments, self.classrooms, self.bell, self.clock)
+        self.goldens.expire()
+        return rung
 
     def celery(self) -> bell_.Application:
         """Celery on this installation's broker, without tasks."""

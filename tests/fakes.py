@@ -79,7 +79,15 @@ class Cluster:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._lock = threading.Lock()
-        self._memory: dict[str, dict[str, object]] = {"guests": {}, "snapshots": {}, "wires": {}, "configured": {}, "dirty": {}}
+        self._memory: dict[str, dict[str, object]] = {
+            "guests": {},
+            "snapshots": {},
+            "wires": {},
+            "configured": {},
+            "dirty": {},
+            "sealed": {},
+            "templates": {},
+        }
 
     def read(self) -> dict[str, dict[str, object]]:
         if self._file is not None and self._file.exists():
@@ -127,7 +135,7 @@ class FakeProvisioner:
 
     def remove(self, environment: str, plot: int, progress: ports.Progress) -> Removal:
         def gone(things: dict[str, dict[str, object]]) -> None:
-            for kind in ("guests", "snapshots", "configured", "dirty"):
+            for kind in ("guests", "snapshots", "configured", "dirty", "sealed", "templates"):
                 for name in [name for name in things[kind] if name.startswith(environment)]:
                     del things[kind][name]
 
@@ -150,6 +158,16 @@ class FakeProvisioner:
         if plan.environment not in self.cluster.read()["snapshots"]:
             raise errors.PermanentError("there is no snapshot 'ready'.")
         self.cluster.change(lambda things: things["dirty"].pop(plan.environment, None))
+
+    def freeze(self, plan: Plan, machines: Sequence[Machine], seal: Callable[[Machine], None], progress: ports.Progress) -> None:
+        for machine in machines:
+            name = f"{plan.environment}-{machine.name}"
+            if name not in self.cluster.read()["templates"]:
+                seal(machine)
+                assert name in self.cluster.read()["sealed"], "a template that was not sealed"
+                self.cluster.change(lambda things, name=name: things["templates"].update({name: True}))
+            self.script.meet("freeze", plan.environment)
+            progress(f"{machine.name}: is a template now")
 
     def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
         return tuple(name for name in self.cluster.read()["guests"] if name.split("-")[0] not in living)
@@ -210,6 +228,12 @@ class FakeProber:
         missing = [planned.name for planned in plan.machines if f"{plan.environment}-{planned.name}" not in things["guests"]]
         if missing or plan.environment not in things["configured"] or plan.environment in things["dirty"]:
             raise errors.CheckFailed("the check said no.")
+
+    def seal(self, plan: Plan, machine: Machine, progress: ports.Progress) -> None:
+        self.script.meet("seal", plan.environment)
+        assert plan.environment in self.cluster.read()["configured"], "sealed before it was configured"
+        self.cluster.change(lambda things: things["sealed"].update({f"{plan.environment}-{machine.name}": True}))
+        progress(f"{machine.name}: sealed")
 
 
 class FakeShelf:

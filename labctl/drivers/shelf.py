@@ -81,18 +81,25 @@ class Shelf:
 
     def book(self, name: str | Path) -> Book:
         """A blueprint by name or by path, with its files and digests. Raises NotFound or BadInput with all complaints."""
-        folder = self._find(name)
+        return self._read(self._find(name))
+
+    def frozen(self, source: str) -> Book:
+        """The blueprint of "<name>@<digest>" as it was frozen. Raises NotFound."""
+        return self._read(self.folder(source), source.partition("@")[0])
+
+    def _read(self, folder: Path, name: str = "") -> Book:
+        name = name or folder.name
         file = folder / FILE
         read = reading.read(marked.decode(file.read_bytes(), str(file)), str(file))
         files, found = shelf_files.listing(folder)
-        if not re.fullmatch(scalars.NAME, folder.name):
-            text = f"the folder's name is the blueprint's: '{folder.name}' is not a name: small letters, digits and '-', at most 24"
+        if not re.fullmatch(scalars.NAME, name):
+            text = f"the folder's name is the blueprint's: '{name}' is not a name: small letters, digits and '-', at most 24"
             found.append(read.tree.complaint(marked.Mark(1, 1), text))
         borrowed = shelf_files.Borrowing(folder, self._playbooks, files)
         found += borrowed.wanted(read)
         if found:
             raise marked.refusal(str(file), [*found, *read.warnings])
-        return Book(folder.name, folder, read.blueprint, read.warnings, files, digest.of(read.blueprint, _digested(files)))
+        return Book(name, folder, read.blueprint, read.warnings, files, digest.of(read.blueprint, _digested(files)))
 
     def freeze(self, name: str | Path) -> str:
         """Keep the folder as it is now: "<name>@sha256:...". Raises NotFound or BadInput. May be repeated.

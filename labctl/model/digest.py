@@ -53,7 +53,7 @@ def of(blueprint: language.Blueprint, files: Iterable[File]) -> Digests:
 
 
 def sealed(value: Any) -> str:
-    """ "sha256:..." of any value made of plain JSON parts, in the canonical form."""
+    """The SHA-256 ("sha256:...") of any value made of plain JSON parts, in the canonical form."""
     return f"sha256:{_sha256(canonical(value))}"
 
 

@@ -95,20 +95,21 @@ def next_step(env: Environment, now: datetime) -> Step | None:
 
 def due(env: Environment, now: datetime) -> Step | None:
     """The step that leads on, whether or not trouble holds it back."""
-    facts, wishes = env.facts, env.wishes
+    facts = env.facts
     if facts.state is not State.GONE and leaving(env, now):
         return Step.REMOVE
-    if facts.state is State.GONE or now < wishes.lease.starts or waits_for_ground(env):
+    if facts.state is State.GONE or now < env.wishes.lease.starts or waits_for_ground(env):
         return None
-    if env.golden:
-        return BAKING.get(facts.state)
-    if facts.state is State.CONFIGURED and _proof_was_refused(env):
+    return BAKING.get(facts.state) if env.golden else _onward(env)
+
+
+def _onward(env: Environment) -> Step | None:
+    """The way of a seat's environment."""
+    if env.facts.state is State.CONFIGURED and _proof_was_refused(env):
         return Step.RESET
-    if facts.state in FORWARD:
-        return FORWARD[facts.state]
-    if facts.state is State.SUSPENDED:
-        return _from_suspended(env)
-    return _from_ready(env)
+    if env.facts.state in FORWARD:
+        return FORWARD[env.facts.state]
+    return _from_suspended(env) if env.facts.state is State.SUSPENDED else _from_ready(env)
 
 
 def leaving(env: Environment, now: datetime) -> bool:

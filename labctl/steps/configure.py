@@ -8,11 +8,12 @@ from labctl.steps.kit import Kit
 
 
 def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
-    """BUILT to CONFIGURED. The machines come back with their host keys."""
+    """BUILT to CONFIGURED. The machines come back with their host keys. Golden machines become templates, which have no snapshots."""
     plan = kit.environments.plan(env.id)
     # The kernel forgets neighbours and rules when this host restarts; laying them again costs nothing.
     kit.wire.open(env.facts.machines)
     machines = kit.prober.enrol(plan, env.facts.machines, progress)
     kit.configurator.configure(plan, machines, kit.shelf.folder(plan.source), progress)
-    kit.provisioner.mark_ready(plan, progress)
+    if not env.golden:
+        kit.provisioner.mark_ready(plan, progress)
     return machines

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labctl.model.environment import Step
-from labctl.steps import build, configure, prove, remove, reset
+from labctl.steps import bake, build, configure, prove, remove, reset
 from labctl.steps.kit import Run
 
 STEPS: Mapping[Step, Run] = {
     Step.BUILD: build.run,
     Step.CONFIGURE: configure.run,
+    Step.BAKE: bake.run,
     Step.PROVE: prove.run,
     Step.RESET: reset.run,
     Step.REMOVE: remove.run,

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from labctl import errors
 from labctl.drivers import liveness
 from labctl.drivers.database import classrooms as classrooms_
-from labctl.drivers.database import golden_machines
-from labctl.drivers.database import looking, part, rows
+from labctl.drivers.database import golden_machines, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments
 from labctl.model.environment import Claim, Environment, Facts, State
 from labctl.model.plan import Plan
