@@ -20,6 +20,7 @@ from api import shapes, shown
 from labctl import errors, wiring
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
+from labctl.model import lifecycle
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the store; a step takes seconds, so people see nothing finer."""
@@ -33,6 +34,7 @@ class Notes:
         self._lock = threading.Lock()
         self._seen: dict[str, int] = {}
         self._texts: dict[str, dict[str, str]] = {}
+        self._lines: dict[str, tuple[int, str]] = {}
 
     def of(self, slug: str) -> dict[str, str]:
         """Environment -> newest line."""
@@ -44,13 +46,24 @@ class Notes:
                 self._seen[slug] = lines[-1].number
             return dict(texts)
 
+    def newest(self, environment: str) -> str:
+        """The newest line of one environment, whatever class it is in."""
+        with self._lock:
+            while lines := self._wired.journal.read(environment=environment, after=self._lines.get(environment, (0, ""))[0], limit=1000):
+                self._lines[environment] = (lines[-1].number, lines[-1].text)
+            return self._lines.get(environment, (0, ""))[1]
+
 
 def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     """The board now. Blocks on the database. Raises NotFound."""
     room = wired.classrooms.classroom(slug)
     now = wired.clock.now()
     known = {env.id: env for env in wired.environments.environments(classroom=slug, gone=True)}
-    seats = rows(room, known, now, notes.of(slug))
+    texts = notes.of(slug)
+    for env in known.values():
+        if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
+            texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
+    seats = rows(room, known, now, texts)
     return shapes.Board(classroom=shown.classroom(room, seats), seats=seats, now=now)
 
 

@@ -119,6 +119,22 @@ class BlueprintShape(Shape):
     broken: str = ""
 
 
+class GoldenShape(Shape):
+    """One set of golden machines: a blueprint's machines, configured once, as templates for seats."""
+
+    name: str = Field(examples=["golden.1f2e3d4c5b6a"])
+    blueprint: str
+    digest: str
+    status: str = Field(examples=["building", "configuring", "baking", "ready", "removing"])
+    environment: str
+    opened: datetime
+    fresh_until: datetime = Field(description="From then on it is removed as soon as nothing stands on it.")
+    classes: list[str] = Field(description="Classes whose machines stand on it.")
+    seats: int = Field(description="How many environments stand on it.")
+    trouble: TroubleShape | None = None
+    machines: list[MachineShape] = Field(default_factory=list)
+
+
 class Counts(Shape):
     """How many seats have each status word."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from api import shapes
-from labctl import ports
+from labctl import goldens, ports
 from labctl.drivers import shelf
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
@@ -50,9 +50,27 @@ def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, not
         doing=facts.doing.value if facts.doing else None,
         doing_since=facts.doing_since,
         note=note,
-        trouble=_trouble(facts),
+        trouble=_trouble(env),
         machines=_machines(facts),
         round=env.wishes.round,
+    )
+
+
+def golden(one: goldens.Held, now: datetime) -> shapes.GoldenShape:
+    """A set of golden machines."""
+    env = one.environment
+    return shapes.GoldenShape(
+        name=one.room.slug,
+        blueprint=one.room.blueprint,
+        digest=one.room.digest,
+        status=lifecycle.status(env, now),
+        environment=env.id,
+        opened=one.room.opened,
+        fresh_until=one.room.lease.ends,
+        classes=sorted({standing.classroom for standing in one.standing}),
+        seats=len(one.standing),
+        trouble=_trouble(env),
+        machines=_machines(env.facts),
     )
 
 
@@ -70,13 +88,13 @@ def environment(env: environment_.Environment, now: datetime) -> shapes.Environm
         starts=env.wishes.lease.starts,
         ends=env.wishes.lease.ends,
         round=env.wishes.round,
-        trouble=_trouble(env.facts),
+        trouble=_trouble(env),
         machines=_machines(env.facts),
     )
 
 
-def _trouble(facts: environment_.Facts) -> shapes.TroubleShape | None:
-    one = facts.trouble
+def _trouble(env: environment_.Environment) -> shapes.TroubleShape | None:
+    one = lifecycle.shown_trouble(env)
     if one is None:
         return None
     return shapes.TroubleShape(step=one.step.value, reason=one.reason, attempts=one.attempts, since=one.since, retry_at=one.retry_at)

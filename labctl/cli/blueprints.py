@@ -1,4 +1,4 @@
-"""Blueprints on the command line: list, check, plan. They need no running labctl."""
+"""Blueprints on the command line: list, check, plan, bake. They need no running labctl, but for bake."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # The language's models and the database take a second to import: each verb imports what it needs.
 
-app = typer.Typer(no_args_is_help=True, help="Courses as text files: list, check, plan.")
+app = typer.Typer(no_args_is_help=True, help="Courses as text files: list, check, plan, bake.")
 
 Which = Annotated[str, typer.Argument(metavar="BLUEPRINT", help="A name from `labctl blueprint list`, or a path to a blueprint's folder.")]
 
@@ -98,6 +98,39 @@ def plan(
     screen.say("")
     first = plans[0]
     screen.say(f"seat 1 would be pool {first.pool}, guests {', '.join(str(machine.vmid) for machine in first.machines)}.")
+
+
+@app.command()
+def bake(
+    which: Annotated[str, typer.Argument(metavar="BLUEPRINT", help="A name from `labctl blueprint list`.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Show what happens until they are ready.")] = False,
+    json: screen.Json = False,
+) -> None:
+    """Bake a blueprint's golden machines ahead of its first class: everything that is the same for all learners, done once.
+
+    Where they are there already nothing is done. `labctl golden list` shows them.
+
+    For example:
+
+      labctl blueprint bake web-attack-basics --wait
+    """
+    from labctl.cli import board, client, goldens
+
+    api = client.Client(settings_.Settings())
+    accepted = api.post(f"/blueprints/{which}/bake")
+    if not wait:
+        screen.data(accepted) if json else screen.say(accepted["what"])
+        return
+    slug = accepted["look"].rpartition("/")[2]
+    last = board.watch(api, slug, goldens.baked, quiet=json)
+    seat = last["seats"][0]
+    if json:
+        screen.data(last)
+    if seat["status"] != "ready":
+        reason = seat["trouble"]["reason"] if seat["trouble"] else f"they are {seat['status']}"
+        raise errors.PermanentError(f"the golden machines of `{which}` could not be baked: {reason}", hint="Nothing half-made is left.")
+    if not json:
+        screen.say(f"The golden machines of `{which}` are ready: classes of it start from clones of them.")
 
 
 def _shelf() -> shelf.Shelf:

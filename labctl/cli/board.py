@@ -117,7 +117,12 @@ def _line(seat: dict[str, Any]) -> str:
     words = f"seat {seat['number']} {seat['learner'] or '-'}: {symbol} {seat['status']}"
     if seat["trouble"] and seat["status"] != "ready":
         return f"{words}: {_trouble(seat['trouble'])}"
-    return f"{words}: {seat['note']}" if seat["note"] and seat["doing"] else words
+    return f"{words}: {seat['note']}" if _tells(seat) else words
+
+
+def _tells(seat: dict[str, Any]) -> bool:
+    """Whether the newest line says what happens now, and not what happened once."""
+    return bool(seat["note"]) and (bool(seat["doing"]) or seat["status"] == "waiting")
 
 
 def _trouble(trouble: dict[str, Any]) -> str:
@@ -149,7 +154,7 @@ def table(board: Board) -> Table:
         machines = " ".join(machine["name"] + ("*" if machine["stand_in"] else "") for machine in seat["machines"])
         took = screen.span(_ago(seat["doing_since"])) if seat["doing_since"] and seat["doing"] else ""
         trouble = seat["trouble"] if seat["status"] != "ready" else None
-        note = _trouble(trouble) if trouble else (seat["note"] if seat["doing"] else "")
+        note = _trouble(trouble) if trouble else (seat["note"] if _tells(seat) else "")
         state = Text(f"{symbol} {seat['status']}", style=style)
         grid.add_row(str(seat["number"]), escape(seat["learner"] or "-"), state, took, escape(machines), escape(note))
     if any(machine["stand_in"] for seat in board["seats"] for machine in seat["machines"]):

@@ -236,6 +236,14 @@ def report(api: client.Client, name: str, *, json: bool = False) -> None:
     if not json:
         took = f"{len(seats)} seats, {time.monotonic() - begin:.1f} s"
         screen.say(f"Class `{name}` is gone ({took}). A search of the cluster found nothing left of it.")
+        _say_what_stays(api, last["classroom"]["blueprint"])
+
+
+def _say_what_stays(api: client.Client, blueprint: str) -> None:
+    """Golden machines belong to no class: the next one of the blueprint starts from them."""
+    kept = [one["name"] for one in api.get("/goldens") if one["blueprint"] == blueprint and one["status"] == "ready"]
+    if kept:
+        screen.say(f"Golden machines of {blueprint} stay for its next class ({', '.join(kept)}; `labctl golden remove` takes them away).")
 
 
 def _tells_of_removal(line: dict[str, Any]) -> bool:

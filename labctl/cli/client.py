@@ -46,9 +46,9 @@ class Client:
         """What the API answered; None for an empty answer."""
         return self._ask("POST", path, json=body)
 
-    def delete(self, path: str) -> None:
-        """Take something away."""
-        self._ask("DELETE", path)
+    def delete(self, path: str) -> Any:
+        """Take something away; what the API answered, None for an empty answer."""
+        return self._ask("DELETE", path)
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
         with self._translated():
