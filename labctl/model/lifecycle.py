@@ -198,6 +198,8 @@ def settle(env: Environment, step: Step, machines: tuple[Machine, ...]) -> Facts
     """
     reached = env.wishes.round if step in (Step.PROVE, Step.BAKE) else env.facts.round
     kept = env.facts.trouble if env.golden and step is Step.REMOVE else None
+    if kept is not None:
+        kept = replace(kept, retry_at=None) if kept.cause or kept.retry_at is None else None
     return Facts(state=SETTLES[step], round=reached, trouble=kept, machines=() if step is Step.REMOVE else machines)
 
 

@@ -299,10 +299,10 @@ def test_suspending_waits_until_ready_and_resuming_leads_back():
     assert follow(back, NOW).facts.state is State.READY
 
 
-def test_only_a_proof_reaches_a_round():
+def test_only_a_proof_or_a_bake_reaches_a_round():
     for step in Step:
         facts = lifecycle.settle(environment(State.READY, reached=1, wanted_round=2), step, MACHINES)
-        assert facts.round == (2 if step is Step.PROVE else 1)
+        assert facts.round == (2 if step in (Step.PROVE, Step.BAKE) else 1)
 
 
 def test_a_suspended_environment_asked_to_start_again_is_resumed_then_reset_then_proven():

@@ -33,7 +33,9 @@ def quick(tmp_path):
     cluster, script, bell = fakes.Cluster(), fakes.Script(), fakes.CountingBell()
     wired = wiring.Wiring(settings.Settings(home=tmp_path), bell=bell, **fake_outside(cluster, script))
     kit, journal = wired.kit, wired.journal
-    wired.__dict__["runner"] = runner.Runner(kit=kit, journal=journal, bell=bell, clock=wired.clock, holder="me", hold=HOLD, goldens=wired.golden_rows)
+    wired.__dict__["runner"] = runner.Runner(
+        kit=kit, journal=journal, bell=bell, clock=wired.clock, holder="me", hold=HOLD, goldens=wired.golden_rows
+    )
     return World(wired, clock.SystemClock(), bell, cluster, script)
 
 
