@@ -226,6 +226,14 @@ class Wiring:
         return bell.application(self.broker.url, sweep_seconds=self.settings.sweep_seconds)
 
 
+def load() -> None:
+    """Import what steps need, and build nothing: two seconds of CPU that no class should wait for."""
+    import infra.provisioner
+    from labctl.drivers import ansible, bell, shelf, ssh, wire
+
+    del ansible, bell, infra, shelf, ssh, wire
+
+
 def build(chosen: settings.Settings | None = None) -> Wiring:
     """The wiring of this process, by its settings."""
     return Wiring(chosen or settings.Settings())

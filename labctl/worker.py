@@ -1,6 +1,7 @@
 """The worker's door: Celery's application and its two one-line tasks.
 
-Started as `celery --app labctl.worker worker` and `... beat`. Everything heavy is built in the pool's children, at the first task.
+Started as `celery --app labctl.worker worker` and `... beat`. Everything heavy is imported once,
+before the pool's children are forked, and built in each of them at its first task.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ def application(make: Callable[[], wiring.Wiring]) -> bell.Application:
     house = House(make)
     app = house().celery()
     bell.add_tasks(app, house.turn, house.sweep)
+    bell.before_children(wiring.load)
     return app
 
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TypeAlias
 
 import celery
+from celery import signals
 from kombu import exceptions as kombu_errors
 
 from labctl import errors
@@ -68,6 +69,17 @@ def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[
     @app.task(name=SWEEP, shared=False)  # type: ignore[untyped-decorator]
     def _sweep() -> None:
         sweep()
+
+
+def before_children(load: Callable[[], None]) -> None:
+    """Call `load` once in the worker's own process, before it forks: what is imported there is there in all children, instead of
+    being imported in each of them in the first seconds of the first class.
+    """
+
+    def started(**_: object) -> None:
+        load()
+
+    signals.worker_init.connect(started, weak=False)
 
 
 class CeleryBell:

@@ -34,6 +34,8 @@ ENROL_SECONDS = 60.0
 SEAL_SECONDS = 300.0
 """Sealing takes a second, but a database may need minutes to stop cleanly."""
 
+_ANSIBLES = frozenset({"playbook", "role", "packages"})
+
 PROOF_LIFE = timedelta(minutes=10)
 """Life of the certificate with which labctl logs in as the learner."""
 
@@ -118,8 +120,10 @@ class Prober:
                 f"{machine.name}: the guest cannot be enrolled (exit {outcome.exit}): {ssh_checks.mask(ssh_checks.tail(outcome), plan)}",
                 hint="Does the template have sudo without password for 'labctl', systemd and OpenSSH?",
             )
-        with self._connect(machine, replace(first, pinned=host_key, certificate=True)):
-            tell(f"{machine.name}: enrolled ({time.monotonic() - begun:.1f} s)")
+        if any(step.kind in _ANSIBLES for step in plan.steps):
+            # Ansible dials once: sshd must show its certificate by then. Labctl's own connections wait for that themselves.
+            self._connect(machine, replace(first, pinned=host_key, certificate=True)).close()
+        tell(f"{machine.name}: enrolled ({time.monotonic() - begun:.1f} s)")
         return replace(machine, host_key=host_key)
 
     def _connect(

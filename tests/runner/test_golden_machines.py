@@ -94,8 +94,7 @@ def test_a_bake_that_is_killed_anywhere_is_taken_up_by_the_next_worker(world, gr
 
     world.script.during[verb] = die
     with pytest.raises(Killed):
-        for _ in range(10):
-            world.turn(ground)
+        world.run(ground)
     world.clock.pass_(seconds=120)
     assert world.run(ground) is State.READY
     assert len(world.cluster.read()["templates"]) == 2

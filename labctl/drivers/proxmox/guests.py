@@ -21,6 +21,11 @@ READY = "ready"
 STAND_IN_NODE = "containers stand in for VMs"
 """What labctl's own sandbox node adds to its `pveversion`."""
 
+
+class StoodOn(errors.Busy):
+    """A template with linked clones: no use in waiting here, those who use the clones decide."""
+
+
 _KINDS = {"vm": "qemu", "container": "lxc"}
 _SETTLED_WITHIN = 300.0
 """Seconds to wait for a lock on a guest whose task may still be running."""
@@ -143,7 +148,7 @@ def start(to: cluster.Cluster, place: Place) -> bool:
 
 def _again(error: Exception) -> bool:
     """Verbs here look before they act, so an unknown outcome may be tried again like a lock that was not got."""
-    return isinstance(error, (errors.Busy, answers.UnknownOutcome)) and not isinstance(error, answers.Stopped)
+    return isinstance(error, (errors.Busy, answers.UnknownOutcome)) and not isinstance(error, (answers.Stopped, StoodOn))
 
 
 def _runs_within(to: cluster.Cluster, place: Place, seconds: float) -> bool:
@@ -195,6 +200,8 @@ def _delete(to: cluster.Cluster, place: Place) -> None:
         if look(to, place) is not None:  # 403 and "does not exist" are how a second DELETE reads (`client-sequence.md` 4)
             raise
     except errors.Conflict as error:
+        if "in use by linked clone" in str(error):  # a template outlives its clones (`client-sequence.md` 4)
+            raise StoodOn(f"{place} is a template that linked clones still stand on") from error
         raise errors.Busy(str(error)) from error
     if not to.free(place.vmid):
         raise errors.Busy(f"VMID {place.vmid} is still taken after its guest was destroyed")
