@@ -35,7 +35,7 @@ FOLDERS = ("sandbox/guests/guests", "sandbox/guests/layers", "bundles", "ansible
 
 
 STAYS = ("state/.pulumi/meta.yaml", "state/turns/", "state/project/")
-"""Not an environment's: the state backend's own mark, the installation's Pulumi project, and the lock files by which processes take turns."""
+"""Not an environment's: the state backend's own mark, its Pulumi project, and the lock files by which processes take turns."""
 
 
 def main() -> None:
