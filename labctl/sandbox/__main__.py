@@ -97,8 +97,11 @@ def status(options: argparse.Namespace) -> int:
         }
         for vmid, guest in sorted(known.content["guests"].items())
     }
+    vnets = sorted(key.removeprefix("vnets/") for key in known.content["sdn"] if key.startswith("vnets/"))
+    pools = sorted(known.content["pools"])
     known.close()
     facts = {"node": settings.node, "listen": settings.listen, "runtime": settings.runtime, "stands_in": True, "guests": guests}
+    facts |= {"vnets": vnets, "pools": pools}
     if options.json:
         _print(json.dumps(facts))
         return 0

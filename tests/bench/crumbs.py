@@ -34,8 +34,8 @@ FOLDERS = ("sandbox/guests/guests", "sandbox/guests/layers", "bundles", "ansible
 """Folders in which it has folders; whole root filesystems below, so only the first level is listed."""
 
 
-STAYS = ("state/.pulumi/meta.yaml", "state/turns/")
-"""Not an environment's: the state backend's own mark, and the lock files by which processes take turns."""
+STAYS = ("state/.pulumi/meta.yaml", "state/turns/", "state/project/")
+"""Not an environment's: the state backend's own mark, its Pulumi project, and the lock files by which processes take turns."""
 
 
 def main() -> None:
@@ -190,7 +190,7 @@ def _node(house: House) -> dict[str, list[str]]:
         check=True,
     )
     status = json.loads(done.stdout)
-    return {kind: [str(one) for one in status.get(kind, [])] for kind in ("guests", "vnets", "pools")}
+    return {kind: [str(one) for one in status[kind]] for kind in ("guests", "vnets", "pools")}
 
 
 if __name__ == "__main__":
