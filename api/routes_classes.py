@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, problems, shapes, shown, who
+from api import boards, problems, shapes, shapes_fit, shown, who
+from labctl.model import capacity
 
 router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
 
@@ -62,8 +63,20 @@ def open_classroom(asker: who.Staff, house: who.House, wanted: shapes.OpenClassr
         ends=wanted.ends,
         answers=wanted.answers,
         trainer=asker.name,
+        seats=wanted.seats,
+        spares=wanted.spares,
     )
-    return _accepted(response, f"Classroom `{room.slug}` with {len(room.seats)} seats is being made.", f"/api/v1/classrooms/{room.slug}")
+    learners = len(room.seats) - wanted.spares
+    spares = f" and {wanted.spares} spares" if wanted.spares else ""
+    return _accepted(response, f"Classroom `{room.slug}` with {learners} seats{spares} is being made.", f"/api/v1/classrooms/{room.slug}")
+
+
+@router.post("/fit", summary="Would it fit", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
+def fit_classroom(asker: who.Staff, house: who.House, wanted: shapes.FitClassroom) -> shapes_fit.FitShape:
+    """Fits or not, on which nodes, what is short, and when all would be ready, from times measured here. Nothing is made."""
+    del asker
+    answer = house.fitting.fit(wanted.blueprint, wanted.seats, spares=wanted.spares, starts=wanted.starts, answers=wanted.answers)
+    return shapes_fit.FitShape.model_validate(capacity.told(answer))
 
 
 @router.get("/{slug}", summary="A classroom with its seats", responses=problems.answers(401, 403, 404, 422))

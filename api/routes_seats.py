@@ -50,7 +50,7 @@ def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, num
     "/classrooms/{slug}/seats/{number}/reset",
     status_code=202,
     summary="Start a seat again",
-    responses=problems.answers(401, 403, 404, 409, 422),
+    responses=problems.answers(401, 403, 404, 409, 422, 503),
 )
 def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
     """Back to how it was when it first was ready; what was done in it since then is lost. Also clears the way when a step failed."""
@@ -59,6 +59,40 @@ def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, nu
     look = f"/api/v1/classrooms/{slug}/seats/{number}"
     response.headers["Location"] = look
     return shapes.Accepted(what=f"Seat {number} of `{slug}` starts again.", look=look)
+
+
+@router.post(
+    "/classrooms/{slug}/seats/{number}/undo",
+    status_code=202,
+    summary="Undo the last reset",
+    responses=problems.answers(401, 403, 404, 409, 422, 503),
+)
+def undo_reset(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
+    """Back to what was there before the last reset, as long as that is kept (`undo_until` of the seat)."""
+    _own(asker, house, known, slug, number)
+    house.seating.undo(slug, number, who=asker.name)
+    look = f"/api/v1/classrooms/{slug}/seats/{number}"
+    response.headers["Location"] = look
+    return shapes.Accepted(what=f"Seat {number} of `{slug}` goes back to what was there before its reset.", look=look)
+
+
+@router.post(
+    "/classrooms/{slug}/seats/{number}/swap",
+    status_code=202,
+    summary="Give it a spare's machines",
+    responses=problems.answers(400, 401, 403, 404, 409, 422, 503),
+)
+def swap_seat(
+    asker: who.Staff, house: who.House, slug: Slug, number: Number, wanted: shapes.SwapSeat, response: Response
+) -> shapes.Swapped:
+    """The learner keeps identity, files for ssh and values; the machines are those of a spare that is ready. The old ones are
+    removed, or kept aside.
+    """
+    done = house.seating.swap(slug, number, who=asker.name, keep=wanted.keep, refill=wanted.refill)
+    look = f"/api/v1/classrooms/{slug}/seats/{number}"
+    response.headers["Location"] = look
+    what = f"Seat {number} of `{slug}` gets the machines of spare {done.spare}."
+    return shapes.Swapped(what=what, look=look, **vars(done))
 
 
 @router.post("/classrooms/{slug}/seats/{number}/bundle", summary="Files for ssh", responses=problems.answers(401, 403, 404, 409, 422))

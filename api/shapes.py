@@ -86,6 +86,9 @@ class SeatShape(Shape):
     trouble: TroubleShape | None = None
     machines: list[MachineShape] = Field(default_factory=list)
     round: int = 1
+    spare: bool = Field(default=False, description="A seat without a learner, ready to take the place of another.")
+    aside: bool = Field(default=False, description="Machines that were taken from a learner's seat; not a spare any more.")
+    undo_until: datetime | None = Field(default=None, description="Until when the last reset can be undone.")
 
 
 class EnvironmentShape(Shape):
@@ -136,11 +139,13 @@ class GoldenShape(Shape):
 
 
 class Counts(Shape):
-    """How many seats have each status word."""
+    """How many learners' seats have each status word; spares are counted by themselves."""
 
     seats: int
     ready: int
     words: dict[str, int] = Field(description="Status word -> seats.")
+    spares: int = Field(default=0, description="Spares there are, used ones not counted.")
+    spares_ready: int = 0
 
 
 class ClassroomShape(Shape):
@@ -222,6 +227,37 @@ class OpenClassroom(Shape):
     answers: dict[str, str | int | bool] = Field(
         default_factory=dict, description="Values for the blueprint's variables that a trainer may set."
     )
+    seats: int | None = Field(default=None, ge=1, le=100_000, description="Only the first so many of the roster.")
+    spares: int = Field(default=0, ge=0, le=100, description="Seats without a learner, made ready like the others.")
+
+
+class FitClassroom(Shape):
+    """Asked: would such a class fit?"""
+
+    blueprint: str = Field(max_length=100, pattern=BLUEPRINT_NAME, examples=["web-attack-basics"])
+    seats: int = Field(ge=1, le=5000)
+    spares: int = Field(default=0, ge=0, le=100)
+    starts: AwareDatetime | None = Field(default=None, description="Empty: now.")
+    answers: dict[str, str | int | bool] = Field(default_factory=dict)
+
+
+class SwapSeat(Shape):
+    """Wanted: a spare's machines for this seat. `keep` the old ones for a look; `refill`: make a new spare."""
+
+    keep: bool = False
+    refill: bool = False
+
+
+class Swapped(Shape):
+    """`spare` is the seat that has the old machines now; `added` a new spare's, or `not_added` says why there is none."""
+
+    what: str
+    look: str
+    seat: int
+    spare: int
+    kept: bool
+    added: int | None = None
+    not_added: str = ""
 
 
 class Extend(Shape):

@@ -53,6 +53,9 @@ def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, not
         trouble=_trouble(env),
         machines=_machines(facts),
         round=env.wishes.round,
+        spare=one.learner is None and not env.wishes.aside,
+        aside=env.wishes.aside,
+        undo_until=env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None,
     )
 
 
@@ -110,7 +113,9 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
 def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape]) -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
     words: dict[str, int] = {}
-    for row in seats:
+    spares = [row for row in seats if row.spare and row.status != "gone"]
+    learners = [row for row in seats if not row.spare and not row.aside]
+    for row in learners:
         words[row.status] = words.get(row.status, 0) + 1
     return shapes.ClassroomShape(
         slug=one.slug,
@@ -122,5 +127,11 @@ def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape]) -> shape
         starts=one.lease.starts,
         ends=one.lease.ends,
         closed=one.closed,
-        counts=shapes.Counts(seats=len(seats), ready=words.get("ready", 0), words=words),
+        counts=shapes.Counts(
+            seats=len(learners),
+            ready=words.get("ready", 0),
+            words=words,
+            spares=len(spares),
+            spares_ready=sum(row.status == "ready" for row in spares),
+        ),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from pathlib import Path
 
-from infra import freezing, leftovers, preflight, project, removal
+from infra import freezing, leftovers, preflight, project, removal, returning
 from infra import program as program_
 from infra import state as state_
 from infra.engines import choice
@@ -21,6 +21,7 @@ from labctl import errors, ports
 from labctl.drivers.proxmox import access, guests, turns
 from labctl.drivers.proxmox import client as client_
 from labctl.drivers.proxmox import cluster as cluster_
+from labctl.model import capacity
 from labctl.model import environment as environment_
 from labctl.model import plan as plan_
 from labctl.model import site as site_
@@ -83,6 +84,10 @@ class Provisioner:
         """See `ports.Provisioner`."""
         preflight.check(cluster_.Cluster(self._asking, self._turns), self._site, plans)
 
+    def survey(self, plans: Sequence[plan_.Plan]) -> capacity.Supply:
+        """See `ports.Provisioner`."""
+        return preflight.survey(cluster_.Cluster(self._asking, self._turns), self._site, plans)
+
     def build(self, plan: plan_.Plan, progress: ports.Progress) -> tuple[environment_.Machine, ...]:
         """See `ports.Provisioner`."""
         work = self._work(progress)
@@ -122,15 +127,25 @@ class Provisioner:
         progress("keeping the state to which a reset goes back")
         self._each(plan.machines, lambda machine: guests.keep(to, _place(machine)))
 
-    def reset(self, plan: plan_.Plan, progress: ports.Progress) -> None:
+    def reset(self, plan: plan_.Plan, progress: ports.Progress, *, keep: str = "") -> ports.Rolled:
+        """See `ports.Provisioner`. What was there is kept on storages that can go forward again (`guests.FORWARD`); on others, and
+        where a guest has to be made anew, nothing is kept.
+        """
+        return returning.reset(self._work(progress), self._site, plan, guests.BEFORE + keep if keep else "")
+
+    def go_back(self, plan: plan_.Plan, name: str, progress: ports.Progress) -> None:
+        """See `ports.Provisioner`."""
+        returning.go_back(self._work(progress), plan, guests.BEFORE + name)
+
+    def forget_kept(self, plan: plan_.Plan, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
         to = self._cluster()
+        progress("what was kept before a reset goes")
+        self._each(plan.machines, lambda machine: guests.forget(to, _place(machine)))
 
-        def back(machine: plan_.PlannedMachine) -> None:
-            progress(f"{machine.name}: going back to the state when it was ready")
-            guests.roll_back(to, _place(machine))
-
-        self._each(plan.machines, back)
+    def discard(self, plan: plan_.Plan, machines: Sequence[str], progress: ports.Progress) -> None:
+        """See `ports.Provisioner`."""
+        returning.discard(self._work(progress), plan, machines)
 
     def freeze(
         self,
@@ -192,4 +207,6 @@ def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
     if not work.failures:
         return errors.PermanentError(text)
     worst = min(work.failures, key=lambda one: isinstance(one, errors.TemporaryError))
-    return next(kind for kind in _SHOWN if isinstance(worst, kind))(text, hint=worst.hint)
+    made = next(kind for kind in _SHOWN if isinstance(worst, kind))(text, hint=worst.hint)
+    made.machine = worst.machine
+    return made

@@ -15,10 +15,11 @@ from typing import Any, Protocol
 
 from labctl import errors, goldens, ports
 from labctl.model import baking, lifecycle, planning, roster
+from labctl.model import seats as seats_
 from labctl.model.blueprint import Blueprint
-from labctl.model.classroom import Classroom, Learner, Seat
+from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, Lease, State, Wishes
-from labctl.model.plan import Plan, SeatRef
+from labctl.model.plan import Plan
 from labctl.model.site import Site
 
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
@@ -62,6 +63,9 @@ class Library(Protocol):
     def book(self, name: str) -> Book:
         """The blueprint as it is now. Raises NotFound, or BadInput with all complaints."""
 
+    def frozen(self, source: str) -> Book:
+        """A frozen one as it was when its class was opened. Raises NotFound."""
+
     def freeze(self, name: str) -> str:
         """Keep the folder as it is now; "<name>@<digest>". Raises BadInput."""
 
@@ -99,15 +103,18 @@ class Desk:
         ends: datetime | None = None,
         answers: Mapping[str, Any] | None = None,
         trainer: str,
+        seats: int | None = None,
+        spares: int = 0,
     ) -> Classroom:
-        """Open a class of one seat for each line of the roster: all of it is written, or nothing.
+        """Open a class of one seat for each line of the roster (only the first `seats`, if that is given) and of `spares` seats
+        without a learner: all of it is written, or nothing.
 
         Raises BadInput (name, roster, dates, answers, blueprint), NotFound (blueprint, template), Conflict (name taken, no room on
         the cluster), Unreachable (node, broker).
         """
         _check_name(slug)
-        learners = roster.parse(roster_csv, "roster")
-        book = self._book(blueprint)
+        learners = seats_.chosen(roster.parse(roster_csv, "roster"), seats, spares)
+        book = self.book(blueprint)
         now = self.clock.now()
         room = Classroom(
             slug=slug,
@@ -125,7 +132,7 @@ class Desk:
         self.classrooms.open(room, plans, cluster.site.plots)
         for seat in room.seats:
             self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
-        self._ring(seat.environment for seat in room.seats)
+        self.ring(seat.environment for seat in room.seats)
         return room
 
     def _planner(
@@ -138,7 +145,7 @@ class Desk:
 
         def plans(plots: Sequence[int]) -> Sequence[Plan]:
             pairs = zip(room.seats, plots, strict=True)
-            made = tuple(_plan(book.blueprint, cluster.site, seat, plot, source, values[seat.number]) for seat, plot in pairs)
+            made = tuple(seats_.plan(book.blueprint, cluster.site, seat, plot, source, values[seat.number]) for seat, plot in pairs)
             cluster.provisioner.preflight(made)
             if self.library.freeze(book.name) != source:
                 raise errors.Conflict(f"the blueprint '{book.name}' was changed while the class was being opened.", hint="Try again.")
@@ -150,7 +157,7 @@ class Desk:
 
     def extend(self, slug: str, until: datetime, *, who: str) -> Classroom:
         """Let the class and everything in it live until then. Raises NotFound, BadInput, Conflict."""
-        room = self._room(slug)
+        room = self.room(slug)
         now = self.clock.now()
         if until <= room.lease.ends:
             raise errors.BadInput(
@@ -169,33 +176,33 @@ class Desk:
         NotFound, Conflict, Unreachable (broker).
         """
         _, env = self.seat(slug, number)
-        return self._again(env, "reset", who)
+        return self.again(env, "reset", who)
 
     def retry(self, slug: str, *, who: str) -> tuple[Environment, ...]:
         """Try again wherever a seat of the class failed or is stuck; those seats. Raises NotFound."""
-        self._room(slug)
+        self.room(slug)
         now = self.clock.now()
         troubled = (lifecycle.Status.FAILED, lifecycle.Status.STUCK)
         found = [env for env in self.environments.environments(classroom=slug) if lifecycle.status(env, now) in troubled]
-        return tuple(self._again(env, "retry", who) for env in found)
+        return tuple(self.again(env, "retry", who) for env in found)
 
     def close(self, slug: str, *, who: str) -> Classroom:
         """Want everything of the class gone. May be repeated. Raises NotFound; Unreachable when it is written down, but the
         broker is away, so that nothing happens before it is back.
         """
-        self._room(slug)
+        self.room(slug)
         self.classrooms.close(slug, self.clock.now())
         left = self.environments.environments(classroom=slug)
         for env in left:
             self.journal.write(env.id, "close", f"class {slug} is closed", who)
-        self._ring(env.id for env in left)
+        self.ring(env.id for env in left)
         if left:
             self._say_if_nobody_hears(f"class '{slug}' is closed, but nothing is removed yet")
         return self.classrooms.classroom(slug)
 
     def seat(self, slug: str, number: int) -> tuple[Seat, Environment]:
         """Raises NotFound, saying which there are."""
-        room = self._room(slug)
+        room = self.room(slug)
         for seat in room.seats:
             if seat.number == number:
                 return seat, self.environments.environment(seat.environment)
@@ -210,10 +217,11 @@ class Desk:
             raise errors.Conflict(f"seat {number} of class '{slug}' is {status.value}.", hint="Its files can be had once it is ready.")
         return self.keys.bundle(self.environments.plan(env.id), env.facts.machines, env.wishes.lease.ends)
 
-    def _again(self, env: Environment, word: str, who: str) -> Environment:
+    def again(self, env: Environment, word: str, who: str, change: Callable[[Wishes], Wishes] | None = None) -> Environment:
+        """One more round, by `change` or plainly. Raises Conflict where the seat is on its way out, Unreachable (broker)."""
         now = self.clock.now()
         removing = lifecycle.leaving(env, now)
-        if env.facts.state is State.GONE or (removing and word == "reset"):
+        if env.facts.state is State.GONE or (removing and word != "retry"):
             raise errors.Conflict(
                 f"seat {env.seat} of class '{env.classroom}' is {lifecycle.status(env, now).value}.",
                 hint="Its class is over; open a new one.",
@@ -221,18 +229,20 @@ class Desk:
         self.bell.listen()
         if lifecycle.broken_ground(env):
             self.goldens.again(env, who)
-        changed = self.classrooms.wish(env.id, _next_round)
+        changed = self.classrooms.wish(env.id, change or _next_round)
         self.journal.write(env.id, word, f"round {changed.wishes.round}", who)
-        self._ring([env.id])
+        self.ring([env.id])
         return changed
 
-    def _book(self, name: str) -> Book:
+    def book(self, name: str) -> Book:
+        """What is on the shelf. Raises NotFound, BadInput."""
         # The shelf also takes paths, for authors; a class is opened from what is on the shelf, by anybody who may ask the API.
         if "/" in name or "." in name:
             raise errors.BadInput(f"'{name}' is not the name of a blueprint.", hint="`labctl blueprint list` shows all blueprints.")
         return self.library.book(name)
 
-    def _room(self, slug: str) -> Classroom:
+    def room(self, slug: str) -> Classroom:
+        """Raises NotFound, saying which there are."""
         try:
             # A set of golden machines has a name that no class can have, and is nobody's to close as one.
             return self.classrooms.classroom(slug if SLUG.fullmatch(slug) else "")
@@ -241,7 +251,8 @@ class Desk:
             hint = f"There are: {', '.join(known)}." if known else "There is none at all; `labctl class open` opens one."
             raise errors.NotFound(f"there is no class '{slug}'.", hint=hint) from None
 
-    def _ring(self, environments: Iterable[str]) -> None:
+    def ring(self, environments: Iterable[str]) -> None:
+        """Wake workers for them; where the broker is away, the sweep will."""
         for environment in environments:
             try:
                 self.bell.ring(environment)
@@ -276,24 +287,6 @@ def _lease(lab: Blueprint, starts: datetime, ends: datetime | None, now: datetim
     if ends <= now:
         raise errors.BadInput(f"the class would be over already ({_show(ends)}).", hint="Give an end in the future.")
     return Lease(starts, ends)
-
-
-def _plan(lab: Blueprint, site: Site, seat: Seat, plot: int, source: str, values: Mapping[str, Any]) -> Plan:
-    return planning.plan(
-        lab,
-        site,
-        environment=seat.environment,
-        plot=plot,
-        classroom=seat.classroom,
-        seat=_reference(seat),
-        source=source,
-        values=values,
-    )
-
-
-def _reference(seat: Seat) -> SeatRef:
-    learner = seat.learner or Learner(name=f"Seat {seat.number}", email="", login=f"seat{seat.number}")
-    return SeatRef(number=seat.number, name=learner.name, login=learner.login, email=learner.email)
 
 
 def _show(moment: datetime) -> str:

@@ -26,6 +26,9 @@ from datetime import timedelta
 class LabctlError(Exception):
     """Root of the tree. `str(error)` is a plain sentence; `hint` says what to do next (may be empty)."""
 
+    machine: str = ""
+    """The machine of the lab that is to blame, where it is one of them (whoever works on several sets it)."""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message

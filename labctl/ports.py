@@ -6,14 +6,15 @@ Every verb may be repeated: each converges on what is already there. All block; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
-from labctl.model.classroom import Classroom
-from labctl.model.environment import Claim, Environment, Facts, Machine, Wishes
+from labctl.model import capacity
+from labctl.model.classroom import Classroom, Seat
+from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
 from labctl.model.plan import Plan
 
 Progress = Callable[[str], None]
@@ -38,6 +39,14 @@ class Removal:
 
     removed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rolled:
+    """What a reset did: machines that have no state to go back to, and whether what was there before was kept."""
+
+    missing: tuple[str, ...] = ()
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,6 +92,24 @@ class Classrooms(Protocol):
 
     def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
         """Change what is wanted, in one transaction. Raises NotFound."""
+
+    def free_plots(self, plots: range) -> tuple[int, ...]:
+        """Those that could be drawn now, in the order in which they would be."""
+
+    def exchange(
+        self,
+        seat: Seat,
+        spare: Seat,
+        plan: Callable[[Plan, Plan], Plan],
+        change: Callable[[Environment, Environment], tuple[Wishes, Wishes]],
+    ) -> None:
+        """Give the seat's learner the spare's environment, and the spare's place to the seat's, in one transaction: seats, tokens,
+        wishes (`change` takes and returns the seat's old environment's and the spare's) and the spare's plan, which becomes
+        `plan(old environment's, spare's)`. Raises Conflict when either seat has another environment by now.
+        """
+
+    def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
+        """One more seat with a new environment, as in `open`. Raises NotFound, Conflict."""
 
     def extend(self, slug: str, until: datetime) -> Classroom:
         """Let the class and every environment in it live until then, in one transaction. Raises NotFound."""
@@ -144,6 +171,16 @@ class Journal(Protocol):
         """At most `limit` lines with a number greater than `after`, oldest first."""
 
 
+class Timings(Protocol):
+    """How long steps really took on this cluster."""
+
+    def measured(self, environment: str, step: Step, seconds: float) -> None:
+        """Write down one step that settled."""
+
+    def times(self, blueprint: str) -> Mapping[Step, tuple[float, ...]]:
+        """The newest seconds of each step of that blueprint, newest first."""
+
+
 class Tokens(Protocol):
     """Bearer tokens, stored hashed."""
 
@@ -168,6 +205,9 @@ class Provisioner(Protocol):
         suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing.
         """
 
+    def survey(self, plans: Sequence[Plan]) -> capacity.Supply:
+        """What the cluster has for these plans. Raises Unreachable, Forbidden or NotFound (node, template); changes nothing."""
+
     def build(self, plan: Plan, progress: Progress) -> tuple[Machine, ...]:
         """Make or converge everything of the plan, started, with answering management addresses known. Machines come in plan
         order, `host_key` empty.
@@ -179,8 +219,19 @@ class Provisioner(Protocol):
     def mark_ready(self, plan: Plan, progress: Progress) -> None:
         """Keep the state to which a reset goes back (snapshot `ready` on every guest)."""
 
-    def reset(self, plan: Plan, progress: Progress) -> None:
-        """Roll every guest back to `ready` and start it. Raises PermanentError where there is no such snapshot."""
+    def reset(self, plan: Plan, progress: Progress, *, keep: str = "") -> Rolled:
+        """Roll every guest back to `ready` and start it; before, keep what is there under the name `keep` where the storage can
+        go forward again. Says which guests have no such snapshot: nothing was done to them.
+        """
+
+    def go_back(self, plan: Plan, name: str, progress: Progress) -> None:
+        """Back to what was kept under `name`, on every guest, started. Raises PermanentError where a guest does not have it."""
+
+    def forget_kept(self, plan: Plan, progress: Progress) -> None:
+        """Take away everything that was kept before resets."""
+
+    def discard(self, plan: Plan, machines: Sequence[str], progress: Progress) -> None:
+        """Destroy these guests of the plan only, so that the next build makes them anew."""
 
     def freeze(self, plan: Plan, machines: Sequence[Machine], seal: Callable[[Machine], None], progress: Progress) -> None:
         """Turn the plan's machines into templates: each is started if it is off, sealed from inside by `seal`, shut down (those

@@ -17,7 +17,7 @@ from labctl import errors, holding, ports
 from labctl.model import lifecycle
 from labctl.model.environment import Claim, Environment, State, Step
 from labctl.steps import table
-from labctl.steps.kit import Kit
+from labctl.steps.kit import Done, Kit
 
 LOG = logging.getLogger(__name__)
 
@@ -41,6 +41,8 @@ class Runner:
     holder: str
     hold: timedelta
     goldens: ports.Goldens
+    timings: ports.Timings
+    undo_for: timedelta = timedelta(hours=1)
 
     def turn(self, environment: str) -> Step | None:
         """One turn. Returns the step that was done (well or not), or None where there was none to do or another one holds it."""
@@ -91,8 +93,14 @@ class Runner:
             except Exception as error:
                 self._trouble(claim, env, step, error)
             else:
-                self.journal.write(env.id, step.value, f"done after {time.monotonic() - began:.1f} s")
+                self._done(env, step, time.monotonic() - began)
         return step
+
+    def _done(self, env: Environment, step: Step, seconds: float) -> None:
+        self.journal.write(env.id, step.value, f"done after {seconds:.1f} s")
+        if _first(env, step):
+            # What was begun before is quicker the second time, and would make later classes look quicker than they are.
+            self.timings.measured(env.id, step, seconds)
 
     def _do(self, held: holding.Holding, env: Environment, step: Step) -> None:
         def progress(text: str) -> None:
@@ -104,8 +112,10 @@ class Runner:
         run = table.STEPS.get(step)
         if run is None:
             raise errors.PermanentError(f"this labctl cannot {step.value} yet.")
-        machines = run(self.kit, env, progress)
-        self.kit.environments.settle(held.claim, lifecycle.settle(env, step, machines))
+        found = run(self.kit, env, progress)
+        done = found if isinstance(found, Done) else Done(found)
+        kept = lifecycle.keeps(env, step, kept=done.kept, now=self.clock.now(), span=self.undo_for)
+        self.kit.environments.settle(held.claim, lifecycle.settle(env, step, done.machines, kept=kept, anew=done.anew))
 
     def _trouble(self, claim: Claim, env: Environment, step: Step, error: Exception) -> None:
         failure = _failure(error)
@@ -131,9 +141,9 @@ def _first(env: Environment, step: Step) -> bool:
 
 def _failure(error: Exception) -> lifecycle.Failure:
     if isinstance(error, errors.TemporaryError):
-        return lifecycle.Failure(_sentence(error), error.retry_after)
+        return lifecycle.Failure(_sentence(error), error.retry_after, error.machine)
     if isinstance(error, errors.LabctlError):
-        return lifecycle.Failure(_sentence(error), None)
+        return lifecycle.Failure(_sentence(error), None, error.machine)
     # An unforeseen error may carry anything in its text, so only its kind is shown; the log has the rest.
     return lifecycle.Failure(f"labctl met an error nobody foresaw ({type(error).__name__}); the worker's log has the details.", None)
 

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     sweep_seconds: int = 10
     """How often the sweep looks for what is due; a lost ring costs at most this."""
 
+    undo_minutes: int = 60
+    """How long what was there before a reset is kept, unless the next reset comes first."""
+
     forks: int = 10
     """Ansible forks. Above 10 bring nothing on 2 cores (`guests.md` 5)."""
 

@@ -22,6 +22,8 @@ from labctl.steps import kit as kit_
 
 if TYPE_CHECKING:
     from labctl import desk as desk_
+    from labctl import fitting as fitting_
+    from labctl import seating as seating_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca
@@ -89,6 +91,11 @@ class Wiring:
     @cached_property
     def journal(self) -> ports.Journal:
         """The audit trail."""
+        return self.database
+
+    @cached_property
+    def timings(self) -> ports.Timings:
+        """How long steps took."""
         return self.database
 
     @cached_property
@@ -194,6 +201,8 @@ class Wiring:
             holder=liveness.myself(),
             hold=timedelta(seconds=self.settings.claim_seconds),
             goldens=self.golden_rows,
+            timings=self.timings,
+            undo_for=timedelta(minutes=self.settings.undo_minutes),
         )
 
     @cached_property
@@ -212,6 +221,20 @@ class Wiring:
             keys=self.keys,
             goldens=self.goldens,
         )
+
+    @cached_property
+    def seating(self) -> seating_.Seating:
+        """Takes people's wishes for single seats."""
+        from labctl import seating
+
+        return seating.Seating(self.desk)
+
+    @cached_property
+    def fitting(self) -> fitting_.Fitting:
+        """Says whether a class fits."""
+        from labctl import fitting
+
+        return fitting.Fitting(self.desk, self.timings, self.settings.workers)
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""

@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from labctl import errors, ports
+from labctl.model import capacity
 from labctl.model.classroom import Classroom, Learner, Seat
 from labctl.model.environment import Environment, Lease, Machine
-from labctl.model.plan import Nic, Plan, PlannedMachine, SeatRef
-from labctl.ports import Bundle, Removal
+from labctl.model.plan import Nic, Plan, PlannedCheck, PlannedMachine, SeatRef
+from labctl.ports import Bundle, Removal, Rolled
 
 VMIDS = 100_000
 """Where this installation's VMIDs begin: the default of a site."""
@@ -121,8 +122,20 @@ class FakeProvisioner:
     def __init__(self, cluster: Cluster, script: Script) -> None:
         self.cluster, self.script = cluster, script
 
+    memory = 1_000_000
+    """MiB free on each node."""
+
     def preflight(self, plans: Sequence[Plan]) -> None:
         self.script.meet("preflight", plans[0].environment)
+        answer = capacity.fit(plans, self.survey(plans), len(plans), plots=len(plans))
+        if not answer.fits:
+            text, hint = capacity.refusal(answer)
+            raise errors.Conflict(text, hint=hint)
+
+    def survey(self, plans: Sequence[Plan]) -> capacity.Supply:
+        self.script.meet("survey", plans[0].environment)
+        names = sorted({machine.node for plan in plans for machine in plan.machines})
+        return capacity.Supply(tuple(capacity.Node(name, self.memory, 1_000_000, "lab") for name in names))
 
     def build(self, plan: Plan, progress: ports.Progress) -> tuple[Machine, ...]:
         made = []
@@ -152,12 +165,45 @@ class FakeProvisioner:
         self.cluster.change(lambda things: things["snapshots"].update({plan.environment: True}))
         self.script.meet("mark_ready", plan.environment)
 
-    def reset(self, plan: Plan, progress: ports.Progress) -> None:
+    def reset(self, plan: Plan, progress: ports.Progress, *, keep: str = "") -> Rolled:
         progress("rolling back")
-        self.script.meet("reset", plan.environment)
         if plan.environment not in self.cluster.read()["snapshots"]:
-            raise errors.PermanentError("there is no snapshot 'ready'.")
+            self.script.meet("reset", plan.environment)
+            return Rolled(missing=tuple(machine.name for machine in plan.machines))
+
+        def kept(things: dict[str, dict[str, object]]) -> None:
+            mine = f"{plan.environment} before {keep}"
+            if mine not in things["snapshots"]:
+                self._forget(things, plan.environment)
+                things["snapshots"][mine] = things["dirty"].get(plan.environment, "clean")
+
+        self.cluster.change(kept)
+        self.script.meet("reset", plan.environment)
         self.cluster.change(lambda things: things["dirty"].pop(plan.environment, None))
+        return Rolled(kept=True)
+
+    def go_back(self, plan: Plan, name: str, progress: ports.Progress) -> None:
+        progress("going back")
+        was = self.cluster.read()["snapshots"].get(f"{plan.environment} before {name}")
+        self.script.meet("go_back", plan.environment)
+        if was is None:
+            raise errors.PermanentError("what was there before is not there any more.")
+        self.cluster.change(lambda things: things["dirty"].update({plan.environment: was} if was != "clean" else {}))
+
+    def forget_kept(self, plan: Plan, progress: ports.Progress) -> None:
+        self.script.meet("forget_kept", plan.environment)
+        self.cluster.change(lambda things: self._forget(things, plan.environment))
+
+    @staticmethod
+    def _forget(things: dict[str, dict[str, object]], environment: str) -> None:
+        for name in [name for name in things["snapshots"] if name.startswith(f"{environment} before")]:
+            del things["snapshots"][name]
+
+    def discard(self, plan: Plan, machines: Sequence[str], progress: ports.Progress) -> None:
+        progress(f"taking away {', '.join(machines)}")
+        for name in machines:
+            self.cluster.change(lambda things, guest=f"{plan.environment}-{name}": things["guests"].pop(guest, None))
+        self.script.meet("discard", plan.environment)
 
     def freeze(self, plan: Plan, machines: Sequence[Machine], seal: Callable[[Machine], None], progress: ports.Progress) -> None:
         for machine in machines:
@@ -226,7 +272,7 @@ class FakeProber:
         self.script.meet("prove", plan.environment)
         things = self.cluster.read()
         missing = [planned.name for planned in plan.machines if f"{plan.environment}-{planned.name}" not in things["guests"]]
-        if missing or plan.environment not in things["configured"] or plan.environment in things["dirty"]:
+        if missing or plan.environment not in things["configured"] or (plan.checks and plan.environment in things["dirty"]):
             raise errors.CheckFailed("the check said no.")
 
     def seal(self, plan: Plan, machine: Machine, progress: ports.Progress) -> None:
@@ -256,6 +302,9 @@ class NoTraces:
 
     cleared: list[str] = field(default_factory=list)
 
+    def readdress(self, environment: Environment, machines: Sequence[Machine]) -> None:
+        del environment, machines
+
     def clear(self, environment: Environment) -> tuple[str, ...]:
         self.cleared.append(environment.id)
         return ()
@@ -280,7 +329,7 @@ def plan(environment: str, plot: int, *, classroom: str = "monday", seat: int = 
         machines=tuple(_machine(plot, index, name) for index, name in enumerate(machines, start=1)),
         networks=(),
         steps=(),
-        checks=(),
+        checks=(PlannedCheck(kind="run", what="true", machine=machines[0]),),
         variables=({"name": "flag", "value": "FLAG-very-secret", "shown": False},),  # type: ignore[arg-type]
     )
 

@@ -71,6 +71,17 @@ def _container(inputs: kind.Inputs) -> dict[str, str]:
 
 
 def _make(work: Work, inputs: kind.Inputs) -> None:
+    try:
+        _bring_about(work, inputs)
+    except errors.LabctlError as error:
+        error.machine = str(inputs["machine"])
+        raise
+    except kind.HalfMade as half:
+        half.cause.machine = str(inputs["machine"])
+        raise
+
+
+def _bring_about(work: Work, inputs: kind.Inputs) -> None:
     where, name = place(inputs), inputs["machine"]
     work.say(f"{name}: cloning template {inputs['template']} as {where}")
     guests.clone(work.cluster, where, int(inputs["template"]), mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])

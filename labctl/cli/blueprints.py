@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from labctl import errors
 from labctl import settings as settings_
-from labctl.cli import screen
+from labctl.cli import fit, screen
 
 if TYPE_CHECKING:
+    from labctl import wiring as wiring_
     from labctl.drivers import shelf
     from labctl.model import summary
 
@@ -91,10 +92,13 @@ def plan(
     site = wired.site if settings.site_file.exists() else preview.offline_site(book.blueprint)
     plans = preview.plans(book.blueprint, site, seats, f"{book.name}@{book.digests.blueprint}", pairs(answer or []))
     found = summary.of(book.blueprint, plans[0], seats)
+    fits, unknown = _fit(wired, book, seats, pairs(answer or [])) if settings.site_file.exists() else (None, "no site is set up yet")
     if json:
-        screen.data(found.model_dump(mode="json"))
+        screen.data({**found.model_dump(mode="json"), "fit": fits, "fit_unknown": unknown})
         return
     _show(found)
+    screen.say("")
+    fit.show(fits) if fits else screen.say(f"Whether it fits is not known: {unknown}")
     screen.say("")
     first = plans[0]
     screen.say(f"seat 1 would be pool {first.pool}, guests {', '.join(str(machine.vmid) for machine in first.machines)}.")
@@ -131,6 +135,16 @@ def bake(
         raise errors.PermanentError(f"the golden machines of `{which}` could not be baked: {reason}", hint="Nothing half-made is left.")
     if not json:
         screen.say(f"The golden machines of `{which}` are ready: classes of it start from clones of them.")
+
+
+def _fit(wired: wiring_.Wiring, book: shelf.Book, seats: int, answers: dict[str, str]) -> tuple[dict[str, Any] | None, str]:
+    """The answer, or why there is none."""
+    from labctl.model import capacity
+
+    try:
+        return capacity.told(wired.fitting.of(book, seats, answers=answers)), ""
+    except errors.LabctlError as error:
+        return None, f"{error.message} {error.hint}".strip()
 
 
 def _shelf() -> shelf.Shelf:

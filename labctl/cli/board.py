@@ -28,9 +28,13 @@ RETRIES = 20
 """How often a lost stream is taken up again, a second apart, before the person is told."""
 
 
+RESTS = frozenset({"ready", "failed", "stuck"})
+"""Words after which watching longer shows nothing new for a while: a stuck seat goes on, but the others need not wait for it."""
+
+
 def all_ready(board: Board) -> bool:
-    """Every seat is ready, or has failed so often that watching longer would show nothing new."""
-    return all(seat["status"] in {"ready", "failed", "stuck"} for seat in board["seats"])
+    """Every seat and spare is ready, or has failed so often that watching longer would show nothing new."""
+    return all(seat["status"] in RESTS or seat["aside"] for seat in board["seats"])
 
 
 def all_gone(board: Board) -> bool:
@@ -72,7 +76,9 @@ def _boards(api: client_.Client, slug: str) -> Iterator[Board]:
 
 def _merged(board: Board, told: Board) -> Board:
     changed = {seat["number"]: seat for seat in told["seats"]}
-    return {**board, "classroom": told["classroom"], "seats": [changed.get(seat["number"], seat) for seat in board["seats"]]}
+    # A new spare is a seat that was not there before.
+    seats = {seat["number"]: seat for seat in board["seats"]} | changed
+    return {**board, "classroom": told["classroom"], "seats": [seats[number] for number in sorted(seats)]}
 
 
 def _live(boards: Iterator[Board], until: Until) -> Board:
@@ -114,7 +120,7 @@ def _plain(boards: Iterator[Board], until: Until) -> Board:
 
 def _line(seat: dict[str, Any]) -> str:
     symbol = screen.SYMBOLS.get(seat["status"], ("?", ""))[0]
-    words = f"seat {seat['number']} {seat['learner'] or '-'}: {symbol} {seat['status']}"
+    words = f"seat {seat['number']} {whose(seat)}: {symbol} {seat['status']}"
     if seat["trouble"] and seat["status"] != "ready":
         return f"{words}: {_trouble(seat['trouble'])}"
     return f"{words}: {seat['note']}" if _tells(seat) else words
@@ -123,6 +129,16 @@ def _line(seat: dict[str, Any]) -> str:
 def _tells(seat: dict[str, Any]) -> bool:
     """Whether the newest line says what happens now, and not what happened once."""
     return bool(seat["note"]) and (bool(seat["doing"]) or seat["status"] == "waiting")
+
+
+def reason(seat: dict[str, Any]) -> str:
+    """Why a seat is not ready."""
+    return _trouble(seat["trouble"]) if seat["trouble"] else str(seat["status"])
+
+
+def whose(seat: dict[str, Any]) -> str:
+    """The learner, or what the seat is for."""
+    return str(seat["learner"] or ("(aside)" if seat["aside"] else "(spare)"))
 
 
 def _trouble(trouble: dict[str, Any]) -> str:
@@ -138,7 +154,10 @@ def render(board: Board) -> Group:
 
 
 def _head(room: dict[str, Any]) -> Text:
-    words = " · ".join(f"{count} {word}" for word, count in sorted(room["counts"]["words"].items()))
+    counts = room["counts"]
+    others = [f"{count} {word}" for word, count in sorted(counts["words"].items()) if word != "ready"]
+    spares = [f"spares: {counts['spares_ready']} of {counts['spares']} ready"] if counts["spares"] else []
+    words = " · ".join([f"{counts['ready']} of {counts['seats']} ready", *others, *spares])
     left = screen.span(_ago(room["ends"]) * -1)
     state = "closed" if room["closed"] else f"time left {left}"
     return Text.assemble((room["slug"], "bold"), f"  {room['blueprint']}  {words}  {_clock(datetime.now(UTC).isoformat())}  {state}")
@@ -156,7 +175,7 @@ def table(board: Board) -> Table:
         trouble = seat["trouble"] if seat["status"] != "ready" else None
         note = _trouble(trouble) if trouble else (seat["note"] if _tells(seat) else "")
         state = Text(f"{symbol} {seat['status']}", style=style)
-        grid.add_row(str(seat["number"]), escape(seat["learner"] or "-"), state, took, escape(machines), escape(note))
+        grid.add_row(str(seat["number"]), escape(whose(seat)), state, took, escape(machines), escape(note))
     if any(machine["stand_in"] for seat in board["seats"] for machine in seat["machines"]):
         grid.caption = "* a container stands in for this VM: the node cannot run virtual machines"
         grid.caption_justify = "left"

@@ -10,7 +10,7 @@ import typer
 
 from labctl import errors
 from labctl import settings as settings_
-from labctl.cli import blueprints, client, screen
+from labctl.cli import blueprints, client, fit, screen
 from labctl.cli import board as board_
 
 app = typer.Typer(no_args_is_help=True, help="Classes: a blueprint, a roster and a window of time.")
@@ -29,6 +29,9 @@ def open_(
     ends: Annotated[str | None, typer.Option("--until", help="When everything is removed. Default: the blueprint's duration.")] = None,
     title: Annotated[str, typer.Option(help="A title for people.")] = "",
     answer: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for a variable of the blueprint; may be repeated.")] = None,
+    seats: Annotated[int | None, typer.Option("--seats", help="Only the first so many learners of the roster.")] = None,
+    spares: Annotated[int, typer.Option("--spares", help="Seats without a learner, made ready like the others, for `class swap`.")] = 0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whether it fits and when it would be ready. Nothing is made.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Show the board until every seat is ready.")] = False,
     json: screen.Json = False,
 ) -> None:
@@ -40,18 +43,26 @@ def open_(
 
       labctl class open web-attack-basics --name monday --roster roster.csv
 
+      labctl class open web-attack-basics -n monday -r roster.csv --spares 2 --dry-run
+
       labctl class open linux-first-steps -n evening -r roster.csv --from 18:00 --until +6h --wait
     """
     api = client.Client(settings_.Settings())
+    text, learners = read_roster(roster)
     body = {
         "blueprint": blueprint,
         "name": name,
         "title": title,
-        "roster": read_roster(roster),
+        "roster": text,
         "starts": screen.moment(starts).isoformat() if starts else None,
         "ends": screen.moment(ends).isoformat() if ends else None,
         "answers": blueprints.pairs(answer or []),
+        "seats": seats,
+        "spares": spares,
     }
+    if dry_run:
+        _dry_run(api, body, seats or learners, json=json)
+        return
     accepted = api.post("/classrooms", body)
     if json and not wait:
         screen.data(accepted)
@@ -62,29 +73,47 @@ def open_(
     last = board_.watch(api, name, board_.all_ready, quiet=json)
     if json:
         screen.data(last)
-    _fail_unless_ready(last)
+    fail_unless_ready(last)
 
 
-def read_roster(path: Path) -> str:
-    """The roster's text, checked here so that every complaint names the file as the person knows it. Raises BadInput."""
+def _dry_run(api: client.Client, body: dict[str, Any], seats: int, *, json: bool) -> None:
+    """Exit 0 when it fits, 1 when not."""
+    found = api.post("/classrooms/fit", {"seats": seats, **{key: body[key] for key in ("blueprint", "spares", "starts", "answers")}})
+    screen.data(found) if json else fit.show(found)
+    if not found["fits"]:
+        raise typer.Exit(1)
+
+
+def read_roster(path: Path) -> tuple[str, int]:
+    """The roster's text and how many learners it has. Checked here so that complaints name the file as the person knows it."""
     from labctl.model import roster as roster_
 
     try:
         content = path.read_bytes()
     except OSError as problem:
         raise errors.BadInput(f"the roster {path} cannot be read: {problem.strerror}.", hint="Give a CSV file with name,email.") from None
-    roster_.parse(content, str(path))
-    return content.decode("utf-8-sig")
+    learners = roster_.parse(content, str(path))
+    return content.decode("utf-8-sig"), len(learners)
 
 
-def _fail_unless_ready(last: dict[str, Any]) -> None:
-    bad = [seat for seat in last["seats"] if seat["status"] != "ready"]
-    if bad:
-        raise errors.PermanentError(
-            f"{len(last['seats']) - len(bad)} of {len(last['seats'])} seats are ready; not so: "
-            f"seat {', '.join(str(seat['number']) for seat in bad)}.",
-            hint=f"`labctl class show {last['classroom']['slug']}` says why; `labctl class reset` starts a seat again.",
-        )
+def fail_unless_ready(last: dict[str, Any]) -> None:
+    """Exit 0 when every learner's seat is ready; 3 when the others go on by themselves, 1 when a person must look. Says which are
+    not, and why: the class can be used with the others.
+    """
+    learners = [seat for seat in last["seats"] if not seat["spare"] and not seat["aside"]]
+    bad = [seat for seat in learners if seat["status"] != "ready"]
+    for seat in last["seats"]:
+        if seat["spare"] and seat["status"] in {"failed", "stuck"}:
+            screen.err.print(f"spare {seat['number']} is {seat['status']}: {board_.reason(seat)}", markup=False)
+    if not bad:
+        return
+    ready = len(learners) - len(bad)
+    which = "; ".join(f"seat {seat['number']} ({seat['learner']}): {board_.reason(seat)}" for seat in bad)
+    text = f"{ready} of {len(learners)} seats are ready{' and can be used' if ready else ''}; not so: {which}"
+    slug = last["classroom"]["slug"]
+    if any(seat["status"] == "failed" for seat in bad):
+        raise errors.PermanentError(text, hint=f"`labctl class reset {slug} SEAT` starts a seat again; `labctl class swap` takes a spare.")
+    raise errors.TemporaryError(text, hint=f"They go on by themselves; look at them with `labctl class show {slug} --watch`.")
 
 
 @app.command("list")
@@ -154,9 +183,10 @@ def reset(
     name: Name,
     seat: Annotated[int, typer.Argument(help="The seat's number.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Go back to what was there before the last reset.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Stay until the seat is ready again.")] = False,
 ) -> None:
-    """Start one seat again, from the state in which it first was ready. What the learner did since then is lost.
+    """Start one seat again, from the state in which it first was ready. What was there can be had back for an hour (--undo).
 
     Also the way to try again after a step failed for good.
 
@@ -165,21 +195,25 @@ def reset(
       labctl class reset monday 3
 
       labctl class reset monday 3 --yes --wait
+
+      labctl class reset monday 3 --undo
     """
     api = client.Client(settings_.Settings())
     found = api.get(f"/classrooms/{name}/seats/{seat}")
-    question = f"{found['learner'] or 'Nobody'}'s work on seat {seat} since it was ready is lost. Go on?"
+    since = "the reset" if undo else "it was ready"
+    question = f"{found['learner'] or 'Nobody'}'s work on seat {seat} since {since} is taken away. Go on?"
     if not yes and screen.out.is_terminal and not typer.confirm(question):
         raise typer.Exit(1)
-    accepted = api.post(f"/classrooms/{name}/seats/{seat}/reset")
+    accepted = api.post(f"/classrooms/{name}/seats/{seat}/{'undo' if undo else 'reset'}")
     screen.say(accepted["what"])
     if wait:
-        last = board_.watch(api, name, lambda seen: _settled(seen, seat))
-        _fail_unless_ready({**last, "seats": [one for one in last["seats"] if one["number"] == seat]})
+        last = board_.watch(api, name, lambda seen: settled(seen, seat))
+        fail_unless_ready({**last, "seats": [one for one in last["seats"] if one["number"] == seat]})
 
 
-def _settled(seen: dict[str, Any], seat: int) -> bool:
-    return all(one["status"] in {"ready", "failed", "stuck"} for one in seen["seats"] if one["number"] == seat)
+def settled(seen: dict[str, Any], seat: int) -> bool:
+    """Whether that seat is ready, or watching longer would show nothing new."""
+    return all(one["status"] in board_.RESTS for one in seen["seats"] if one["number"] == seat)
 
 
 @app.command()

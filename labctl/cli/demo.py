@@ -83,7 +83,7 @@ def _open(api: client.Client) -> str:
                 api.post(f"/classrooms/{NAME}/seats/{seat['number']}/reset")
         return NAME
     roster = Path(__file__).resolve().parents[2] / "examples" / "roster.csv"
-    body = {"blueprint": BLUEPRINT, "name": NAME, "title": "Demonstration", "roster": classes.read_roster(roster)}
+    body = {"blueprint": BLUEPRINT, "name": NAME, "title": "Demonstration", "roster": classes.read_roster(roster)[0]}
     screen.say(api.post("/classrooms", body)["what"])
     return NAME
 

@@ -117,10 +117,14 @@ def _judge(heard: _Heard, titles: dict[int, str], plan: Plan, work: Path) -> Non
         first = heard.failed[0]
         more = f" (and {len(heard.failed) - 1} more)" if len(heard.failed) > 1 else ""
         text = " ".join(ssh_checks.mask(str(first["text"]), plan).split())
-        raise errors.PlayFailed(f"{first['host']}: task '{ssh_checks.mask(str(first['task']), plan)}': {text}{more}")
+        failed = errors.PlayFailed(f"{first['host']}: task '{ssh_checks.mask(str(first['task']), plan)}': {text}{more}")
+        failed.machine = str(first["host"])
+        raise failed
     if heard.unreachable:
         first = heard.unreachable[0]
         text = " ".join(ssh_checks.mask(str(first["text"]), plan).split())
-        raise errors.Unreachable(f"{first['host']}: Ansible cannot reach it: {text}")
+        away = errors.Unreachable(f"{first['host']}: Ansible cannot reach it: {text}")
+        away.machine = str(first["host"])
+        raise away
     said = " ".join(ssh_checks.mask(str(heard.end.get("text", "")), plan).split())
     raise errors.PlayFailed(f"Ansible could not run the steps: {said or heard.end['status']}")

@@ -68,6 +68,15 @@ class Trust:
     pinned: str = ""
     certificate: bool = True
 
+    @property
+    def key_types(self) -> tuple[str, ...]:
+        """What the guest may answer with. A pinned guest that is enrolled again may still have a certificate for another seat
+        (handing over), so only its plain key is asked for.
+        """
+        if self.certificate:
+            return (_CERTIFICATE,)
+        return (_PLAIN,) if self.pinned else (_CERTIFICATE, _PLAIN)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -184,7 +193,7 @@ def _attempt(address: str, port: int, user: str, login: ssh_ca.Login, trust: Tru
         sock.close()
         raise
     try:
-        transport.get_security_options().key_types = (_CERTIFICATE,) if trust.certificate else (_CERTIFICATE, _PLAIN)
+        transport.get_security_options().key_types = trust.key_types
         left = min(HANDSHAKE_SECONDS, max(0.1, deadline - time.monotonic()))
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = left
         transport.start_client(timeout=left)

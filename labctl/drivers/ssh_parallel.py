@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from labctl import errors, ports
+from labctl.model.environment import Machine
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -34,6 +35,8 @@ def each(items: Sequence[Item], work: Callable[[Item, ports.Progress], Result], 
         try:
             lines.put(_Done(index, result=work(item, lines.put)))
         except BaseException as error:
+            if isinstance(error, errors.LabctlError) and isinstance(item, Machine):
+                error.machine = error.machine or item.name
             lines.put(_Done(index, error=error))
 
     threads = [threading.Thread(target=one, args=pair, name=f"ssh-{pair[0]}", daemon=True) for pair in enumerate(items)]

@@ -38,6 +38,8 @@ class Step(StrEnum):
     BAKE = "bake"
     PROVE = "prove"
     RESET = "reset"
+    HAND_OVER = "hand_over"
+    TIDY = "tidy"
     SUSPEND = "suspend"
     RESUME = "resume"
     REMOVE = "remove"
@@ -63,6 +65,16 @@ class Trouble:
     round: int = 1
     cause: str = ""
     """Of golden machines being taken away: which bake failed for good, and why."""
+    machine: str = ""
+    """Which machine it was, where one is to blame: it is the one that is made anew."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was there before a reset (of that round) and can still be gone back to, until then."""
+
+    round: int
+    until: datetime
 
 
 @dataclass(frozen=True)
@@ -84,18 +96,23 @@ class Machine:
 
 @dataclass(frozen=True)
 class Wishes:
-    """Written by the desk only. `round` goes up by one for each retry or reset."""
+    """Written by the desk only. `round` goes up by one for each retry, reset or undo; `undo` is the round that goes back to
+    what was kept. `hand` goes up by one each time the machines are given to another learner. `aside`: kept for a look only.
+    """
 
     wanted: Wanted
     lease: Lease
     round: int = 1
+    undo: int = 0
+    hand: int = 0
+    aside: bool = False
 
 
 @dataclass(frozen=True)
 class Facts:
     """Written by the runner only, and only under a claim that still holds.
 
-    `round` is the last round in which the environment came to its wanted state.
+    `round` is the last round in which the environment came to its wanted state, `hand` the last handing over that was done.
     """
 
     state: State = State.NEW
@@ -104,6 +121,8 @@ class Facts:
     doing_since: datetime | None = None
     trouble: Trouble | None = None
     machines: tuple[Machine, ...] = field(default=())
+    hand: int = 0
+    kept: Kept | None = None
 
 
 @dataclass(frozen=True)

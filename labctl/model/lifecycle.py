@@ -11,6 +11,9 @@ Golden machines (`Environment.golden`) go NEW, BUILT, CONFIGURED and then by **b
 stands on them is built only when they are READY. A bake that fails for good is taken away whole (nothing half-made stays) and ends
 GONE with its trouble kept, which is what the seats that stand on it show.
 
+A READY (or CONFIGURED) environment that was given to another learner is handed over (to CONFIGURED: proven again). A READY one
+whose kept state has run out is tidied and stays READY.
+
 Pure: no clock, no store. Nothing else in the house chooses a step. A reset settles to CONFIGURED, so that the proof is due
 again: ready is earned each time. Suspend and resume stand in the table; the desk does not offer them yet.
 """
@@ -21,7 +24,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from labctl.model.environment import Environment, Facts, Machine, State, Step, Trouble, Wanted
+from labctl.model.environment import Environment, Facts, Kept, Machine, State, Step, Trouble, Wanted
+
+FOREVER = frozenset({Step.REMOVE, Step.TIDY})
+"""Steps that are always tried again: nobody has to look before what must go may go."""
+
+FRESH_AFTER = 2
+"""Failed attempts of a step with the same machine, after which that machine is made anew before the next one."""
 
 STUCK_AFTER = 5
 """Attempts of one step, in one round, after which it is called stuck; it is still tried again."""
@@ -47,6 +56,8 @@ SETTLES = {
     Step.PROVE: State.READY,
     Step.BAKE: State.READY,
     Step.RESET: State.CONFIGURED,
+    Step.HAND_OVER: State.CONFIGURED,
+    Step.TIDY: State.READY,
     Step.SUSPEND: State.SUSPENDED,
     Step.RESUME: State.READY,
     Step.REMOVE: State.GONE,
@@ -77,6 +88,7 @@ class Failure:
 
     reason: str
     retry_after: timedelta | None
+    machine: str = ""
 
 
 def next_step(env: Environment, now: datetime) -> Step | None:
@@ -89,7 +101,7 @@ def next_step(env: Environment, now: datetime) -> Step | None:
         return step
     if trouble.retry_at is None:
         # A removal never waits for a person: whatever is written, it is tried again.
-        return step if step is Step.REMOVE else None
+        return step if step in FOREVER else None
     return step if now >= trouble.retry_at else None
 
 
@@ -100,16 +112,18 @@ def due(env: Environment, now: datetime) -> Step | None:
         return Step.REMOVE
     if facts.state is State.GONE or now < env.wishes.lease.starts or waits_for_ground(env):
         return None
-    return BAKING.get(facts.state) if env.golden else _onward(env)
+    return BAKING.get(facts.state) if env.golden else _onward(env, now)
 
 
-def _onward(env: Environment) -> Step | None:
+def _onward(env: Environment, now: datetime) -> Step | None:
     """The way of a seat's environment."""
+    if env.facts.state in {State.CONFIGURED, State.READY} and env.facts.hand < env.wishes.hand:
+        return Step.HAND_OVER
     if env.facts.state is State.CONFIGURED and _proof_was_refused(env):
         return Step.RESET
     if env.facts.state in FORWARD:
         return FORWARD[env.facts.state]
-    return _from_suspended(env) if env.facts.state is State.SUSPENDED else _from_ready(env)
+    return _from_suspended(env) if env.facts.state is State.SUSPENDED else _from_ready(env, now)
 
 
 def leaving(env: Environment, now: datetime) -> bool:
@@ -167,13 +181,15 @@ def _proof_was_refused(env: Environment) -> bool:
     return asked_again or _begun(env.facts, Step.RESET)
 
 
-def _from_ready(env: Environment) -> Step | None:
+def _from_ready(env: Environment, now: datetime) -> Step | None:
     if env.facts.round < env.wishes.round or _begun(env.facts, Step.RESET):
         return Step.RESET
     if env.wishes.wanted is Wanted.SUSPENDED:
         return Step.SUSPEND
     # A suspend or resume that was cut off or failed leaves some guests down: they are not ready until resumed.
-    return None if _whole(env.facts) else Step.RESUME
+    if not _whole(env.facts):
+        return Step.RESUME
+    return Step.TIDY if env.facts.kept is not None and now >= env.facts.kept.until else None
 
 
 def _from_suspended(env: Environment) -> Step | None:
@@ -192,15 +208,48 @@ def set_down(env: Environment) -> Facts:
     return replace(env.facts, doing=None, doing_since=None)
 
 
-def settle(env: Environment, step: Step, machines: tuple[Machine, ...]) -> Facts:
-    """Facts after the step is done. Only a proof (of golden machines: the bake) reaches the round that was wanted when the step
-    began. Why a bake failed outlives its machines: seats that stand on them show it.
+def settle(env: Environment, step: Step, machines: tuple[Machine, ...], *, kept: Kept | None = None, anew: bool = False) -> Facts:
+    """Facts after the step is done. Only a proof (of golden machines: the bake) reaches the round that was wanted when
+    the step began. Why a bake failed outlives its machines: seats that stand on them show it. `kept` is what the step
+    left to go back to (`keeps`); `anew`: it found that only a build can help.
     """
+    if anew:
+        return Facts(state=State.NEW, round=env.facts.round, hand=env.facts.hand)
     reached = env.wishes.round if step in (Step.PROVE, Step.BAKE) else env.facts.round
-    kept = env.facts.trouble if env.golden and step is Step.REMOVE else None
-    if kept is not None:
-        kept = replace(kept, retry_at=None) if kept.cause or kept.retry_at is None else None
-    return Facts(state=SETTLES[step], round=reached, trouble=kept, machines=() if step is Step.REMOVE else machines)
+    trouble = env.facts.trouble if env.golden and step is Step.REMOVE else None
+    if trouble is not None:
+        trouble = replace(trouble, retry_at=None) if trouble.cause or trouble.retry_at is None else None
+    hand = env.wishes.hand if step in {Step.CONFIGURE, Step.HAND_OVER} else env.facts.hand
+    left = () if step is Step.REMOVE else machines
+    return Facts(state=SETTLES[step], round=reached, trouble=trouble, machines=left, hand=hand, kept=kept)
+
+
+def keeps(env: Environment, step: Step, *, kept: bool, now: datetime, span: timedelta) -> Kept | None:
+    """What can be gone back to once the step is done: `kept` says whether a reset left anything. What was gone back to, or was
+    another learner's, has run out at once, so that it is tidied away.
+    """
+    before = env.facts.kept
+    if step is Step.RESET and kept:
+        return Kept(env.wishes.round, now + span)
+    if step in {Step.REMOVE, Step.TIDY, Step.BUILD} or before is None:
+        return None
+    return replace(before, until=min(before.until, now)) if step in {Step.RESET, Step.HAND_OVER} else before
+
+
+def goes_back(env: Environment) -> bool:
+    """Whether this round goes back to what was kept, instead of to the proven state."""
+    return env.wishes.undo == env.wishes.round
+
+
+def made_anew(env: Environment, step: Step) -> str:
+    """The machine to make anew before this step is done again, by kind of failure: one that failed again and again, or one that
+    failed for good and a person asked again. Empty where there is none.
+    """
+    trouble = env.facts.trouble
+    if trouble is None or trouble.step is not step or not trouble.machine:
+        return ""
+    asked_again = trouble.round < env.wishes.round
+    return trouble.machine if asked_again or trouble.attempts >= FRESH_AFTER else ""
 
 
 def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts:
@@ -209,7 +258,7 @@ def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts
     """
     before = current_trouble(env, step)
     attempts = before.attempts + 1 if before else 1
-    forever = step is Step.REMOVE
+    forever = step in FOREVER
     retry_at = None
     if failure.retry_after is not None or forever:
         retry_at = now + wait(attempts, env.plot, failure.retry_after or timedelta(0))
@@ -221,6 +270,7 @@ def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts
         retry_at=retry_at,
         round=env.wishes.round,
         cause=_cause(env) if step is Step.REMOVE else "",
+        machine=failure.machine,
     )
     return replace(env.facts, doing=None, doing_since=None, trouble=trouble)
 
@@ -251,24 +301,26 @@ def status(env: Environment, now: datetime) -> Status:
     if step is None and broken_ground(env):
         return Status.FAILED
     trouble = current_trouble(env, step) if step else None
-    if trouble is not None and trouble.retry_at is None and step is not Step.REMOVE:
+    if trouble is not None and trouble.retry_at is None and step not in FOREVER:
         return Status.FAILED
-    if trouble is not None and trouble.attempts >= STUCK_AFTER:
+    if trouble is not None and trouble.attempts >= STUCK_AFTER and step is not Step.TIDY:
         return Status.STUCK
-    return _word(env, step)
+    return _word(env, step, now)
 
 
-def _word(env: Environment, step: Step | None) -> Status:
+def _word(env: Environment, step: Step | None, now: datetime) -> Status:
     untouched = env.facts.state is State.NEW and not _begun(env.facts, Step.BUILD)
     if step is Step.BUILD:
         return Status.WAITING if untouched else Status.BUILDING
     if step is None:
-        return _rest(env)
+        return _rest(env, now)
     return {
         Step.CONFIGURE: Status.CONFIGURING,
         Step.PROVE: Status.PROVING,
         Step.BAKE: Status.BAKING,
         Step.RESET: Status.RESETTING,
+        Step.HAND_OVER: Status.CONFIGURING,
+        Step.TIDY: Status.READY,
         Step.SUSPEND: Status.READY if _whole(env.facts) else Status.SUSPENDED,
         Step.RESUME: Status.SUSPENDED,
         Step.REMOVE: Status.REMOVING,
@@ -280,7 +332,7 @@ def _whole(facts: Facts) -> bool:
     return facts.state is State.READY and not _begun(facts, Step.SUSPEND) and not _begun(facts, Step.RESUME)
 
 
-def _rest(env: Environment) -> Status:
-    if env.facts.state is State.READY and (env.golden or _from_ready(env) is None):
+def _rest(env: Environment, now: datetime) -> Status:
+    if env.facts.state is State.READY and (env.golden or _from_ready(env, now) is None):
         return Status.READY
     return Status.SUSPENDED if env.facts.state is State.SUSPENDED else Status.WAITING

@@ -151,6 +151,8 @@ class Plan(_Frozen):
     checks: tuple[PlannedCheck, ...]
     variables: tuple[Variable, ...] = ()
     stands_on: str | None = None
+    personal: tuple[PlannedStep, ...] = ()
+    """After a handing over: the steps that are this learner's own. Empty before."""
 
     def machine(self, name: str) -> PlannedMachine:
         """The machine of that name; KeyError if there is none."""

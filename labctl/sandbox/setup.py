@@ -41,7 +41,8 @@ ACLS = (
     ("/", "LabctlSee", 0),
 )
 STORAGES: dict[str, dict[str, Any]] = {
-    "lab": {"type": "zfspool", "pool": "lab", "content": ["images", "rootdir"]},
+    # As RBD: linked clones name their base, and a guest can go back past a newer snapshot and forward again, as its layers can.
+    "lab": {"type": "rbd", "pool": "lab", "content": ["images", "rootdir"]},
     "local": {"type": "dir", "path": "/var/lib/vz", "content": ["iso", "vztmpl", "snippets", "import"]},
 }
 IMAGE = "debian-12"

@@ -1,8 +1,8 @@
 """Storages and the volumes on them: names as Proxmox's plugins make them, sizes, owners. Bytes are the runtime's matter.
 
-Two plugins are modelled: `dir` (`100/vm-100-disk-0.qcow2`, linked clone `9000/base-9000-disk-0.qcow2/101/vm-101-disk-0.qcow2`) and
-`zfspool` (`base-9000-disk-0/vm-101-disk-0`, containers `subvol-...`); both name the base in a linked clone's volume, so a base in
-use is known (`client-sequence.md` 4).
+Three plugins are modelled: `dir` (`100/vm-100-disk-0.qcow2`, linked clone `9000/base-9000-disk-0.qcow2/101/vm-101-disk-0.qcow2`), `rbd`
+(`base-9000-disk-0/vm-101-disk-0`) and `zfspool` (the same, containers `subvol-...`); all name the base in a linked clone's volume, so a
+base in use is known (`client-sequence.md` 4).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def content_type(node: node_.Node, volid: str) -> str:
         raise answers.Refused(500, f"unable to parse directory volume name '{rest}'\n")
     if re.fullmatch(r"((base|basevol)-\d+-[^/]+/)?(vm|base|subvol|basevol)-\d+-[^/\s]+", rest):
         return "rootdir" if "subvol" in rest.rpartition("/")[2] or "basevol" in rest.rpartition("/")[2] else "images"
-    raise answers.Refused(500, f"unable to parse zfs volume name '{rest}'\n")
+    raise answers.Refused(500, f"unable to parse {'zfs' if kind == 'zfspool' else kind} volume name '{rest}'\n")
 
 
 def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False, suffix: str = "", base: str = "", fmt: str = "") -> str:
@@ -74,7 +74,7 @@ def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False,
     prefix = "vm"
     if kind == "dir":
         ending = "." + (fmt or ("raw" if container else "qcow2"))  # a linked clone and a cloud-init drive are qcow2 there
-    elif container:
+    elif container and kind == "zfspool":
         prefix = "subvol"
     for number in range(1000):
         last = f"{prefix}-{vmid}-{suffix or f'disk-{number}'}{ending}"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from labctl import ports
-from labctl.model.environment import Environment, Machine
+from labctl.model import lifecycle
+from labctl.model.environment import Environment, Machine, Step
 from labctl.steps.kit import Kit
 
 
 def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
-    """BUILT to CONFIGURED. The machines come back with their host keys. Golden machines become templates, which have no snapshots."""
+    """BUILT to CONFIGURED. The machines come back with their host keys. A guest that failed again and again is cloned afresh. Golden
+    machines become templates, which have no snapshots.
+    """
     plan = kit.environments.plan(env.id)
+    if name := lifecycle.made_anew(env, Step.CONFIGURE):
+        kit.provisioner.discard(plan, (name,), progress)
+        kit.provisioner.build(plan, progress)
     # The kernel forgets neighbours and rules when this host restarts; laying them again costs nothing.
     kit.wire.open(env.facts.machines)
     machines = kit.prober.enrol(plan, env.facts.machines, progress)

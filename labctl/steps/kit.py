@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,9 @@ class Traces(Protocol):
 
     def clear(self, environment: Environment) -> tuple[str, ...]:
         """Take them away and say what they were. Repeating finds nothing."""
+
+    def readdress(self, environment: Environment, machines: Sequence[Machine]) -> None:
+        """Let the seat's SSH files name the addresses of these machines; nothing to do where there are no files."""
 
 
 @dataclass(frozen=True)
@@ -30,5 +33,16 @@ class Kit:
     traces: Traces
 
 
-Run = Callable[[Kit, Environment, ports.Progress], tuple[Machine, ...]]
+@dataclass(frozen=True)
+class Done:
+    """What a step came to, where there is more to say than its machines: whether it left what was there before to go back to,
+    and whether it has to begin from nothing (guests are missing that only a build makes).
+    """
+
+    machines: tuple[Machine, ...] = ()
+    kept: bool = False
+    anew: bool = False
+
+
+Run = Callable[[Kit, Environment, ports.Progress], tuple[Machine, ...] | Done]
 """A step: brings one environment one state on and returns its machines. May be repeated. Raises errors of `labctl.errors`."""

@@ -1,13 +1,35 @@
-"""Reset: every guest goes back to the state kept after configuring. It is proven again afterwards, like the first time."""
+"""Reset: every guest goes back to the state kept after configuring, by the fastest way it has; or forward again (undo).
+
+It is proven again afterwards, like the first time. What was there before is kept for a while where the storage can do that.
+"""
 
 from __future__ import annotations
 
 from labctl import ports
-from labctl.model.environment import Environment, Machine
-from labctl.steps.kit import Kit
+from labctl.model import lifecycle
+from labctl.model.environment import Environment
+from labctl.steps.kit import Done, Kit
 
 
-def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
-    """READY to CONFIGURED."""
-    kit.provisioner.reset(kit.environments.plan(env.id), progress)
-    return env.facts.machines
+def run(kit: Kit, env: Environment, progress: ports.Progress) -> Done:
+    """READY to CONFIGURED; to NEW where a guest has no state to go back to: it is taken away, and a build makes a new clone of it
+    while the others stay.
+    """
+    plan = kit.environments.plan(env.id)
+    if lifecycle.goes_back(env):
+        if env.facts.kept is None:
+            progress("what was there before the reset is not kept any more: nothing is changed")
+        else:
+            kit.provisioner.go_back(plan, name(env.facts.kept.round), progress)
+        return Done(env.facts.machines)
+    rolled = kit.provisioner.reset(plan, progress, keep=name(env.wishes.round))
+    if not rolled.missing:
+        return Done(env.facts.machines, kept=rolled.kept)
+    progress(f"{', '.join(rolled.missing)}: no state to go back to, so made anew")
+    kit.provisioner.discard(plan, rolled.missing, progress)
+    return Done(anew=True)
+
+
+def name(round_: int) -> str:
+    """What is kept before the reset of a round is called: a repeated reset finds it instead of keeping the half-reset state."""
+    return f"reset-{round_}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from labctl.model.environment import Step
-from labctl.steps import bake, build, configure, prove, remove, reset
+from labctl.steps import bake, build, configure, hand_over, prove, remove, reset, tidy
 from labctl.steps.kit import Run
 
 STEPS: Mapping[Step, Run] = {
@@ -14,5 +14,7 @@ STEPS: Mapping[Step, Run] = {
     Step.BAKE: bake.run,
     Step.PROVE: prove.run,
     Step.RESET: reset.run,
+    Step.HAND_OVER: hand_over.run,
+    Step.TIDY: tidy.run,
     Step.REMOVE: remove.run,
 }

@@ -22,7 +22,7 @@ def test_a_class_is_opened_proven_shown_and_closed(house):
 
     house.settle()
     board = trainer.get("/api/v1/classrooms/monday").json()
-    assert board["classroom"]["counts"] == {"seats": 2, "ready": 2, "words": {"ready": 2}}
+    assert board["classroom"]["counts"] == {"seats": 2, "ready": 2, "words": {"ready": 2}, "spares": 0, "spares_ready": 0}
     assert [s["machines"][0]["name"] for s in board["seats"]] == ["box", "box"]
     assert trainer.get("/api/v1/classrooms").json()[0]["counts"]["ready"] == 2
 
@@ -90,7 +90,7 @@ BAD = {
     "an empty roster": ({"roster": ""}, 422),
     "an end before the beginning": ({"ends": "2020-01-01T00:00:00+00:00"}, 400),
     "a time without a zone": ({"ends": "2031-01-01T00:00:00"}, 422),
-    "an unknown key": ({"seats": 3}, 422),
+    "an unknown key": ({"chairs": 3}, 422),
     "an answer nobody asked for": ({"answers": {"nobody": "asked"}}, 400),
 }
 

@@ -24,6 +24,7 @@ TABLE = {
     ("GET", "/api/v1/status"): (401, 200, 200, 403, None),
     ("GET", "/api/v1/classrooms"): (401, 200, 200, 403, None),
     ("POST", "/api/v1/classrooms"): (401, 409, 409, 403, None),
+    ("POST", "/api/v1/classrooms/fit"): (401, 200, 200, 403, None),
     ("GET", "/api/v1/classrooms/{slug}"): (401, 200, 200, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/extend"): (401, 400, 400, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/close"): (401, 202, 202, 403, 403),
@@ -32,6 +33,9 @@ TABLE = {
     ("GET", "/api/v1/classrooms/{slug}/seats"): (401, 200, 200, 403, 403),
     ("GET", "/api/v1/classrooms/{slug}/seats/{number}"): (401, 200, 200, 200, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/reset"): (401, 202, 202, 202, 404),
+    # Reset comes before (by name), so that there is something to undo; nobody has a spare.
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/undo"): (401, 202, 202, 202, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404),
     ("GET", "/api/v1/environments"): (401, 200, 200, 403, None),
     ("GET", "/api/v1/environments/{environment}"): (401, 200, 200, 200, 404),
@@ -40,6 +44,8 @@ TABLE = {
 BODIES = {
     "/api/v1/tokens": {"name": "new", "role": "trainer"},
     "/api/v1/classrooms": {"blueprint": "hello", "name": "monday", "roster": "name,email\nAda,ada@example.org\n"},
+    "/api/v1/classrooms/fit": {"blueprint": "hello", "seats": 3},
+    "/api/v1/classrooms/{slug}/seats/{number}/swap": {},
     "/api/v1/classrooms/{slug}/extend": {"until": "2030-03-04T12:30:00+00:00"},
 }
 

@@ -205,3 +205,17 @@ def test_tokens_are_made_listed_and_taken_back(served):
     assert served("token", "revoke", "eva").returncode == 0
     refused(served("class", "list", LABCTL_TOKEN=secret), 1, "not valid")
     refused(served("token", "create", "ada", "--role", "learner", "--seat", "monday"), 2)
+
+
+def test_a_dry_run_without_a_node_says_so_and_a_plan_says_that_the_fit_is_not_known(served):
+    done = served("class", "open", "hello", "-n", "x", "-r", served.roster, "--dry-run")
+    assert done.returncode == 3, done.stdout + done.stderr
+    plan = served("blueprint", "plan", "hello", "--seats", "3")
+    assert plan.returncode == 0, plan.stderr
+    assert "Whether it fits is not known: " in plan.stdout
+
+
+def test_swap_and_undo_of_what_is_not_there_are_refused(served):
+    for words in (("swap", "nowhere", "1"), ("reset", "nowhere", "1", "--undo", "--yes")):
+        done = served("class", *words)
+        assert (done.returncode, "nowhere" in done.stderr) == (1, True), done.stderr

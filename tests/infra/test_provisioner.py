@@ -15,7 +15,7 @@ import pytest
 
 from infra import leftovers
 from infra.program import Program, draw
-from labctl import errors
+from labctl import errors, ports
 from labctl.drivers.proxmox import cluster, configuration, guests, networks, pools, turns
 from labctl.model import marks
 from tests.infra import node_plans
@@ -263,8 +263,7 @@ def test_many_environments_at_once_from_one_template(node, site, to, said, tmp_p
 def test_reset_goes_back_to_ready_and_needs_it(provisioner, site, to, plot, said):
     plan = node_plans.plan(site, plot)
     provisioner.build(plan, said.append)
-    with pytest.raises(errors.PermanentError, match="no snapshot"):
-        provisioner.reset(plan, said.append)
+    assert provisioner.reset(plan, said.append) == ports.Rolled(missing=("web", "db"))
     provisioner.mark_ready(plan, said.append)
     provisioner.mark_ready(plan, said.append)
     guests.stop(to, place(plan.machines[0]))
@@ -325,4 +324,84 @@ def test_the_program_beside_the_state_is_the_one_that_was_built(provisioner, sit
     provisioner.build(plan, said.append)
     text = (provisioner._backend.root / f"{plan.environment}.program.json").read_text()
     assert Program.load(text) == draw(plan, site, node_plans.KEY)
+    provisioner.remove(plan.environment, plot, said.append)
+
+
+def _note(to, plan, text):
+    """What somebody changed in the guests since: the configuration is part of a snapshot, as the disk is."""
+    for machine in plan.machines:
+        to.client.put(f"{place(machine).path}/config", tags=text)
+
+
+def _notes(to, plan):
+    return {guests.look(to, place(machine))["tags"] for machine in plan.machines}
+
+
+def test_a_reset_keeps_what_was_there_and_can_go_forward_to_it_again(provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot)
+    provisioner.build(plan, said.append)
+    provisioner.mark_ready(plan, said.append)
+    fresh = _notes(to, plan)
+    for word in ("first", "second"):
+        _note(to, plan, word)
+        # A repeated reset of the same round finds what it kept, and keeps nothing of its own result.
+        for _ in range(2):
+            assert provisioner.reset(plan, said.append, keep=f"reset-{word}") == ports.Rolled(kept=True)
+            assert _notes(to, plan) == fresh
+    assert all(guests.snapshots(to, place(machine)) == {"ready", "before-reset-second"} for machine in plan.machines)
+    for _ in range(2):
+        provisioner.go_back(plan, "reset-second", said.append)
+    assert _notes(to, plan) == {"second"}
+    assert all(guests.is_running(to, place(machine)) for machine in plan.machines)
+    for _ in range(2):
+        provisioner.forget_kept(plan, said.append)
+    assert all(guests.snapshots(to, place(machine)) == {"ready"} for machine in plan.machines)
+    with pytest.raises(errors.PermanentError, match="not there any more on web, db"):
+        provisioner.go_back(plan, "reset-second", said.append)
+    provisioner.remove(plan.environment, plot, said.append)
+
+
+def test_a_single_guest_is_discarded_and_made_anew_while_the_others_stay(provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot)
+    provisioner.build(plan, said.append)
+    provisioner.mark_ready(plan, said.append)
+    web, db = plan.machines
+    for _ in range(2):
+        provisioner.discard(plan, ("db",), said.append)
+    assert to.free(db.vmid)
+    assert guests.is_running(to, place(web))
+    assert provisioner.reset(plan, said.append, keep="reset-2") == ports.Rolled(missing=("db",))
+    provisioner.build(plan, said.append)
+    assert guests.is_running(to, place(db))
+    assert guests.snapshots(to, place(web)) == {"ready"}
+    assert guests.snapshots(to, place(db)) == set()
+    provisioner.remove(plan.environment, plot, said.append)
+
+
+def test_a_foreign_guest_is_not_discarded(provisioner, site, to, plot, said):
+    plan = node_plans.plan(site, plot)
+    provisioner.build(plan, said.append)
+    other = plan.model_copy(update={"environment": "another000"})
+    with pytest.raises(errors.Conflict, match="does not touch it"):
+        provisioner.discard(other, ("web", "db"), said.append)
+    assert all(guests.is_running(to, place(machine)) for machine in plan.machines)
+    provisioner.remove(plan.environment, plot, said.append)
+
+
+def test_a_survey_says_what_there_is_and_who_stands_in_the_way(provisioner, site, plot, said):
+    plan = node_plans.plan(site, plot)
+    supply = provisioner.survey([plan])
+    (room,) = supply.nodes
+    assert room.memory > 100
+    assert room.disk > 100
+    assert set(supply.templates.values()) == {8 * 1024}
+    assert (supply.vmids, supply.tags) == (frozenset(), frozenset())
+    provisioner.build(plan, said.append)
+    assert provisioner.survey([plan]).vmids == frozenset(), "its own guests are not in its way"
+    other = plan.model_copy(update={"environment": "another000"})
+    taken = provisioner.survey([other])
+    assert taken.vmids == {machine.vmid for machine in plan.machines}
+    assert taken.tags == {network.tag for network in plan.networks}
+    with pytest.raises(errors.Conflict, match="VMIDs"):
+        provisioner.preflight([other])
     provisioner.remove(plan.environment, plot, said.append)

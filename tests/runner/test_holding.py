@@ -32,9 +32,9 @@ def quick(tmp_path):
 
     cluster, script, bell = fakes.Cluster(), fakes.Script(), fakes.CountingBell()
     wired = wiring.Wiring(settings.Settings(home=tmp_path), bell=bell, **fake_outside(cluster, script))
-    kit, journal = wired.kit, wired.journal
+    kit, journal, timings = wired.kit, wired.journal, wired.timings
     wired.__dict__["runner"] = runner.Runner(
-        kit=kit, journal=journal, bell=bell, clock=wired.clock, holder="me", hold=HOLD, goldens=wired.golden_rows
+        kit=kit, journal=journal, bell=bell, clock=wired.clock, holder="me", hold=HOLD, goldens=wired.golden_rows, timings=timings
     )
     return World(wired, clock.SystemClock(), bell, cluster, script)
 

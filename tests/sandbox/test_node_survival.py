@@ -52,7 +52,7 @@ def test_kills_at_random_moments_leave_no_half_made_guest(node):
                 assert "lock" not in config.data
                 assert config.data["scsi0"].startswith("lab:base-9000-disk-0/vm-")
                 assert call.task("DELETE", f"{N}/qemu/{vmid}") == "OK"
-        assert _volumes(node) == {"lab:base-9000-disk-0", "lab:vm-9000-cloudinit", "lab:basevol-9001-disk-0"}
+        assert _volumes(node) == {"lab:base-9000-disk-0", "lab:vm-9000-cloudinit", "lab:base-9001-disk-0"}
 
 
 def _try_clone(call, vmid):

@@ -78,13 +78,16 @@ def test_prove_returns_the_machines_unchanged(tools, env, script):
 def test_reset_rolls_back_and_nothing_more(tools, env, script):
     configure.run(tools, env, print)
     script.calls.clear()
-    assert reset.run(tools, env, print) == (MACHINE,)
+    assert reset.run(tools, env, print) == kit.Done((MACHINE,), kept=True)
     assert verbs(script) == ["reset"]
 
 
-def test_reset_without_a_kept_state_says_so(tools, env):
-    with pytest.raises(errors.PermanentError, match="no snapshot"):
-        reset.run(tools, env, print)
+def test_reset_without_a_kept_state_takes_the_guest_away_and_asks_for_a_build(tools, env, script):
+    build.run(tools, env, print)
+    script.calls.clear()
+    assert reset.run(tools, env, print) == kit.Done(anew=True)
+    assert verbs(script) == ["reset", "discard"]
+    assert tools.provisioner.cluster.read()["guests"] == {}
 
 
 def test_remove_needs_no_plan_and_no_machines(tools, env, script):

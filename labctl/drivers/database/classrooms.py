@@ -12,7 +12,7 @@ from sqlalchemy import exc
 from labctl import errors
 from labctl.drivers.database import golden_machines, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments, seats
-from labctl.model.classroom import Classroom
+from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, Facts, Lease, State, Wanted, Wishes
 from labctl.model.plan import Plan
 
@@ -92,27 +92,33 @@ class ClassroomRows(part.Part):
                 connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(closed=at))
             bury(connection, row.id)
 
-    def _draw(self, connection: sa.Connection, plots: range, count: int) -> tuple[int, ...]:
+    def free_plots(self, plots: range) -> tuple[int, ...]:
+        """In the order in which they would be drawn."""
+        with self._connection.reading() as connection:
+            return self._free(connection, plots)[0]
+
+    def _free(self, connection: sa.Connection, plots: range) -> tuple[tuple[int, ...], int]:
+        """Never used before used long ago before used lately; and how many more rest."""
         taken = set(connection.scalars(sa.select(environments.c.plot).where(environments.c.state != State.GONE.value)))
         query = sa.select(environments.c.plot, sa.func.max(environments.c.gone_at)).where(environments.c.state == State.GONE.value)
         freed = {plot: at for plot, at in connection.execute(query.group_by(environments.c.plot)).all() if at is not None}
         rested = self._clock.now() - REST
         free = [plot for plot in plots if plot not in taken and (plot not in freed or freed[plot] <= rested)]
+        free.sort(key=lambda plot: (freed[plot].timestamp() if plot in freed else 0.0, plot))
+        return tuple(free), len([plot for plot in plots if plot not in taken]) - len(free)
+
+    def _draw(self, connection: sa.Connection, plots: range, count: int) -> tuple[int, ...]:
+        free, resting = self._free(connection, plots)
         if len(free) < count:
-            resting = len([plot for plot in plots if plot not in taken]) - len(free)
             raise errors.Conflict(
                 f"{count} seats are wanted, but only {len(free)} of the site's {len(plots)} plots are free"
                 + (f" ({resting} more rest for up to {REST.seconds} s)." if resting else "."),
                 hint="Close a class first, or open fewer seats.",
             )
-        # Never used before used long ago before used lately.
-        free.sort(key=lambda plot: (freed[plot].timestamp() if plot in freed else 0.0, plot))
-        return tuple(free[:count])
+        return free[:count]
 
     def _write(self, classroom: Classroom, plots: Sequence[int], plans: Sequence[Plan]) -> None:
-        facts = rows.facts_columns(Facts())
         lease = Lease(classroom.lease.starts, golden_machines.FOREVER) if classroom.golden else classroom.lease
-        wishes = rows.wishes_columns(Wishes(wanted=Wanted.READY, lease=lease))
         with self._connection.writing() as connection:
             _refuse_taken(connection, classroom.slug)
             for ground in sorted({plan.stands_on for plan in plans if plan.stands_on}):
@@ -134,19 +140,23 @@ class ClassroomRows(part.Part):
                 .returning(classrooms.c.id)
             ).scalar_one()
             for seat, plot, plan in zip(classroom.seats, plots, plans, strict=True):
-                own = {
-                    "id": seat.environment,
-                    "classroom": number,
-                    "seat": seat.number,
-                    "plot": plot,
-                    "plan": self._seal.close(plan),
-                    "stands_on": plan.stands_on,
-                    "fence": 0,
-                }
-                connection.execute(sa.insert(environments).values(**own, **wishes, **facts))
-                learner = dict(vars(seat.learner)) if seat.learner else None
-                line = {"classroom": number, "number": seat.number, "learner": learner, "environment": seat.environment}
-                connection.execute(sa.insert(seats).values(**line))
+                self._write_seat(connection, number, seat, plot, plan, lease)
+
+    def _write_seat(self, connection: sa.Connection, number: int, seat: Seat, plot: int, plan: Plan, lease: Lease) -> None:
+        own = {
+            "id": seat.environment,
+            "classroom": number,
+            "seat": seat.number,
+            "plot": plot,
+            "plan": self._seal.close(plan),
+            "stands_on": plan.stands_on,
+            "fence": 0,
+        }
+        wishes, facts = rows.wishes_columns(Wishes(wanted=Wanted.READY, lease=lease)), rows.facts_columns(Facts())
+        connection.execute(sa.insert(environments).values(**own, **wishes, **facts))
+        learner = dict(vars(seat.learner)) if seat.learner else None
+        line = {"classroom": number, "number": seat.number, "learner": learner, "environment": seat.environment}
+        connection.execute(sa.insert(seats).values(**line))
 
 
 def bury(connection: sa.Connection, number: int) -> None:

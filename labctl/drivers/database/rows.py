@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from labctl.model.classroom import Classroom, Learner, Seat
-from labctl.model.environment import Environment, Facts, Ground, Lease, Machine, State, Step, Trouble, Wanted, Wishes
+from labctl.model.environment import Environment, Facts, Ground, Kept, Lease, Machine, State, Step, Trouble, Wanted, Wishes
 
 
 def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
@@ -36,7 +36,14 @@ def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
 
 def environment(row: Any) -> Environment:
     """An environment, from a row of `looking.query`."""
-    wishes = Wishes(wanted=Wanted(row.wanted), lease=Lease(row.starts, row.ends), round=row.wanted_round)
+    wishes = Wishes(
+        wanted=Wanted(row.wanted),
+        lease=Lease(row.starts, row.ends),
+        round=row.wanted_round,
+        undo=row.wanted_undo,
+        hand=row.wanted_hand,
+        aside=row.aside,
+    )
     facts = Facts(
         state=State(row.state),
         round=row.round,
@@ -44,6 +51,8 @@ def environment(row: Any) -> Environment:
         doing_since=row.doing_since,
         trouble=_trouble(row.trouble),
         machines=tuple(Machine(**machine) for machine in row.machines),
+        hand=row.hand,
+        kept=Kept(row.kept["round"], datetime.fromisoformat(row.kept["until"])) if row.kept else None,
     )
     ground = Ground(row.stands_on, State(row.ground_state), _trouble(row.ground_trouble)) if row.stands_on and row.ground_state else None
     return Environment(row.id, row.slug, row.seat, row.plot, wishes, facts, golden=row.golden, ground=ground)
@@ -51,7 +60,15 @@ def environment(row: Any) -> Environment:
 
 def wishes_columns(wishes: Wishes) -> dict[str, Any]:
     """The desk's columns."""
-    return {"wanted": wishes.wanted.value, "starts": wishes.lease.starts, "ends": wishes.lease.ends, "wanted_round": wishes.round}
+    return {
+        "wanted": wishes.wanted.value,
+        "starts": wishes.lease.starts,
+        "ends": wishes.lease.ends,
+        "wanted_round": wishes.round,
+        "wanted_undo": wishes.undo,
+        "wanted_hand": wishes.hand,
+        "aside": wishes.aside,
+    }
 
 
 def facts_columns(facts: Facts) -> dict[str, Any]:
@@ -63,6 +80,8 @@ def facts_columns(facts: Facts) -> dict[str, Any]:
         "doing_since": facts.doing_since,
         "trouble": _trouble_columns(facts.trouble),
         "machines": [dict(vars(machine)) for machine in facts.machines],
+        "hand": facts.hand,
+        "kept": {"round": facts.kept.round, "until": facts.kept.until.isoformat()} if facts.kept else None,
     }
 
 
@@ -78,6 +97,7 @@ def _trouble(value: dict[str, Any] | None) -> Trouble | None:
         retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
         round=value["round"],
         cause=value.get("cause", ""),
+        machine=value.get("machine", ""),
     )
 
 
@@ -92,4 +112,5 @@ def _trouble_columns(trouble: Trouble | None) -> dict[str, Any] | None:
         "retry_at": trouble.retry_at.isoformat() if trouble.retry_at else None,
         "round": trouble.round,
         "cause": trouble.cause,
+        "machine": trouble.machine,
     }

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -81,6 +81,9 @@ environments = sa.Table(
     sa.Column("starts", Moment, nullable=False),
     sa.Column("ends", Moment, nullable=False),
     sa.Column("wanted_round", sa.Integer, nullable=False),
+    sa.Column("wanted_undo", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("wanted_hand", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("aside", sa.Boolean, nullable=False, server_default=sa.false()),
     # facts: written by the runner
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("round", sa.Integer, nullable=False),
@@ -88,6 +91,8 @@ environments = sa.Table(
     sa.Column("doing_since", Moment),
     sa.Column("trouble", sa.JSON(none_as_null=True)),
     sa.Column("machines", sa.JSON, nullable=False),
+    sa.Column("hand", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("kept", sa.JSON(none_as_null=True)),
     sa.Column("gone_at", Moment),
     # the claim
     sa.Column("fence", sa.Integer, nullable=False),
@@ -112,6 +117,17 @@ journal = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sqlite_autoincrement=True,
+)
+
+timings = sa.Table(
+    "timings",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("blueprint", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.Index("ix_timings_blueprint_step", "blueprint", "step"),
 )
 
 tokens = sa.Table(

@@ -21,6 +21,13 @@ READY = "ready"
 STAND_IN_NODE = "containers stand in for VMs"
 """What labctl's own sandbox node adds to its `pveversion`."""
 
+BEFORE = "before-"
+"""Snapshots of what was there before a reset begin with this."""
+
+FORWARD = frozenset({"dir", "nfs", "cifs", "btrfs", "lvmthin", "rbd"})
+"""Storages on which a guest can go back past a newer snapshot and forward again. `zfspool` cannot (only to the newest one: "is not
+most recent snapshot"), nor can `lvm` with its chains of volumes."""
+
 
 class StoodOn(errors.Busy):
     """A template with linked clones: no use in waiting here, those who use the clones decide."""
@@ -221,6 +228,23 @@ def _gone(to: cluster.Cluster, place: Place, until: float) -> bool:
 def snapshots(to: cluster.Cluster, place: Place) -> set[str]:
     """Names of the guest's snapshots."""
     return {str(row["name"]) for row in to.client.get(f"{place.path}/snapshot")} - {"current"}
+
+
+def keep_once(to: cluster.Cluster, place: Place, name: str) -> None:
+    """Take the snapshot unless it is there: a repeated reset must not replace what was there before the first."""
+    for attempt in to.client.patiently(_again):
+        with attempt:
+            if name not in snapshots(to, place):
+                to.finish(to.client.post(f"{place.path}/snapshot", snapname=name), f"taking snapshot {name} of {place}")
+
+
+def forget(to: cluster.Cluster, place: Place, *, but: str = "") -> None:
+    """Delete what was kept before resets, except the one named."""
+    for attempt in to.client.patiently(_again):
+        with attempt:
+            for name in sorted(snapshots(to, place)):
+                if name.startswith(BEFORE) and name != but:
+                    to.finish(to.client.delete(f"{place.path}/snapshot/{name}"), f"deleting snapshot {name} of {place}")
 
 
 def keep(to: cluster.Cluster, place: Place, name: str = READY) -> None:

@@ -1,6 +1,6 @@
 """Snapshots of VMs and containers (`proxmox-truth.md` 2.1 snapshot, `client-sequence.md` 4).
 
-Disk only: there is no RAM of a stand-in to keep, so `vmstate=1` is refused in the task. As on ZFS, only the newest snapshot can be
+Disk only: there is no RAM of a stand-in to keep, so `vmstate=1` is refused in the task. On ZFS only the newest snapshot can be
 rolled back to.
 """
 

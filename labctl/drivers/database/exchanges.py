@@ -1,0 +1,86 @@
+"""Two seats exchange their environments; a class gets one more seat. The desk's side of the store, as `classrooms`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy import exc
+
+from labctl import errors
+from labctl.drivers.database import golden_machines, looking, rows
+from labctl.drivers.database.classrooms import ClassroomRows
+from labctl.drivers.database.tables import classrooms, environments, seats, tokens
+from labctl.model.classroom import Seat
+from labctl.model.environment import Environment, Lease, Wishes
+from labctl.model.plan import Plan
+
+_ATTEMPTS = 5
+
+
+class ExchangeRows(ClassroomRows):
+    """The rest of the port Classrooms."""
+
+    def exchange(
+        self,
+        seat: Seat,
+        spare: Seat,
+        plan: Callable[[Plan, Plan], Plan],
+        change: Callable[[Environment, Environment], tuple[Wishes, Wishes]],
+    ) -> None:
+        """See `ports.Classrooms`. Learners' tokens name environments, so they go along; a claim that lives stays with its worker,
+        who finds the new wish afterwards.
+        """
+        with self._connection.writing() as connection:
+            number = self._number(connection, seat.classroom)
+            old, new = (self._environment(connection, number, one) for one in (seat, spare))
+            wishes = change(rows.environment(old), rows.environment(new))
+            if old.plan is None or new.plan is None:
+                raise errors.Conflict(f"the machines of seat {(seat if old.plan is None else spare).number} are gone.")
+            made = self._seal.close(plan(self._seal.open(old.plan), self._seal.open(new.plan)))
+            for row, wish, place, more in ((old, wishes[0], spare, {}), (new, wishes[1], seat, {"plan": made})):
+                values = {**rows.wishes_columns(wish), **more, "seat": place.number}
+                connection.execute(sa.update(environments).where(environments.c.id == row.id).values(**values))
+                mine = (seats.c.classroom == number) & (seats.c.number == place.number)
+                connection.execute(sa.update(seats).where(mine).values(environment=row.id))
+            connection.execute(sa.update(tokens).where(tokens.c.environment == old.id).values(environment=new.id))
+
+    def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
+        """See `ports.Classrooms`."""
+        for _ in range(_ATTEMPTS):
+            with self._connection.reading() as connection:
+                (plot,) = self._draw(connection, plots, 1)
+            made = plan(plot)
+            try:
+                with self._connection.writing() as connection:
+                    number = self._number(connection, slug)
+                    if made.stands_on:
+                        golden_machines.hold(connection, made.stands_on)
+                    row = connection.execute(sa.select(classrooms).where(classrooms.c.id == number)).one()
+                    self._write_seat(connection, number, seat, plot, made, Lease(row.starts, row.ends))
+            except exc.IntegrityError:
+                continue
+            except golden_machines.Vanished:
+                raise errors.Conflict(
+                    "the golden machines that this class stands on are being removed.", hint="Open another class."
+                ) from None
+            return
+        raise errors.Conflict("other classes were opened at the same moment; no seat was added.", hint="Try again.")
+
+    def _number(self, connection: sa.Connection, slug: str) -> int:
+        number = connection.execute(sa.select(classrooms.c.id).where(classrooms.c.slug == slug, classrooms.c.living)).scalar()
+        if number is None:
+            raise errors.NotFound(f"there is no open class '{slug}'.")
+        return int(number)
+
+    def _environment(self, connection: sa.Connection, number: int, seat: Seat) -> sa.Row[tuple[object, ...]]:
+        query = (
+            looking.query()
+            .join(seats, (seats.c.classroom == number) & (seats.c.environment == environments.c.id))
+            .where(seats.c.number == seat.number, environments.c.id == seat.environment)
+            .with_for_update(of=environments)
+        )
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            raise errors.Conflict(f"seat {seat.number} has other machines by now.", hint="Look at the class again.")
+        return row
