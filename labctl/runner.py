@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labctl import errors, holding, ports
-from labctl.model import lifecycle
+from labctl.model import lifecycle, second_chances
 from labctl.model.environment import Claim, Environment, State, Step
 from labctl.steps import table
 from labctl.steps.kit import Done, Kit
@@ -114,7 +114,7 @@ class Runner:
             raise errors.PermanentError(f"this labctl cannot {step.value} yet.")
         found = run(self.kit, env, progress)
         done = found if isinstance(found, Done) else Done(found)
-        kept = lifecycle.keeps(env, step, kept=done.kept, now=self.clock.now(), span=self.undo_for)
+        kept = second_chances.keeps(env, step, kept=done.kept, now=self.clock.now(), span=self.undo_for)
         self.kit.environments.settle(held.claim, lifecycle.settle(env, step, done.machines, kept=kept, anew=done.anew))
 
     def _trouble(self, claim: Claim, env: Environment, step: Step, error: Exception) -> None:

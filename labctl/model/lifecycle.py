@@ -29,9 +29,6 @@ from labctl.model.environment import Environment, Facts, Kept, Machine, State, S
 FOREVER = frozenset({Step.REMOVE, Step.TIDY})
 """Steps that are always tried again: nobody has to look before what must go may go."""
 
-FRESH_AFTER = 2
-"""Failed attempts of a step with the same machine, after which that machine is made anew before the next one."""
-
 STUCK_AFTER = 5
 """Attempts of one step, in one round, after which it is called stuck; it is still tried again."""
 
@@ -222,34 +219,6 @@ def settle(env: Environment, step: Step, machines: tuple[Machine, ...], *, kept:
     hand = env.wishes.hand if step in {Step.CONFIGURE, Step.HAND_OVER} else env.facts.hand
     left = () if step is Step.REMOVE else machines
     return Facts(state=SETTLES[step], round=reached, trouble=trouble, machines=left, hand=hand, kept=kept)
-
-
-def keeps(env: Environment, step: Step, *, kept: bool, now: datetime, span: timedelta) -> Kept | None:
-    """What can be gone back to once the step is done: `kept` says whether a reset left anything. What was gone back to, or was
-    another learner's, has run out at once, so that it is tidied away.
-    """
-    before = env.facts.kept
-    if step is Step.RESET and kept:
-        return Kept(env.wishes.round, now + span)
-    if step in {Step.REMOVE, Step.TIDY, Step.BUILD} or before is None:
-        return None
-    return replace(before, until=min(before.until, now)) if step in {Step.RESET, Step.HAND_OVER} else before
-
-
-def goes_back(env: Environment) -> bool:
-    """Whether this round goes back to what was kept, instead of to the proven state."""
-    return env.wishes.undo == env.wishes.round
-
-
-def made_anew(env: Environment, step: Step) -> str:
-    """The machine to make anew before this step is done again, by kind of failure: one that failed again and again, or one that
-    failed for good and a person asked again. Empty where there is none.
-    """
-    trouble = env.facts.trouble
-    if trouble is None or trouble.step is not step or not trouble.machine:
-        return ""
-    asked_again = trouble.round < env.wishes.round
-    return trouble.machine if asked_again or trouble.attempts >= FRESH_AFTER else ""
 
 
 def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl import ports
-from labctl.model import lifecycle
+from labctl.model import second_chances
 from labctl.model.environment import Environment, Machine, Step
 from labctl.steps.kit import Kit
 
@@ -13,7 +13,7 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
     machines become templates, which have no snapshots.
     """
     plan = kit.environments.plan(env.id)
-    if name := lifecycle.made_anew(env, Step.CONFIGURE):
+    if name := second_chances.made_anew(env, Step.CONFIGURE):
         kit.provisioner.discard(plan, (name,), progress)
         kit.provisioner.build(plan, progress)
     # The kernel forgets neighbours and rules when this host restarts; laying them again costs nothing.

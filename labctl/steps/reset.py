@@ -6,7 +6,7 @@ It is proven again afterwards, like the first time. What was there before is kep
 from __future__ import annotations
 
 from labctl import ports
-from labctl.model import lifecycle
+from labctl.model import second_chances
 from labctl.model.environment import Environment
 from labctl.steps.kit import Done, Kit
 
@@ -16,7 +16,7 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> Done:
     while the others stay.
     """
     plan = kit.environments.plan(env.id)
-    if lifecycle.goes_back(env):
+    if second_chances.goes_back(env):
         if env.facts.kept is None:
             progress("what was there before the reset is not kept any more: nothing is changed")
         else:

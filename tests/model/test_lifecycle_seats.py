@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from labctl.model import lifecycle
+from labctl.model import lifecycle, second_chances
 from labctl.model.environment import Kept, State, Step, Wanted
 from labctl.model.lifecycle import Failure, Status
 from tests.model.test_lifecycle import ENDS, MACHINES, NOW, PERMANENT, SOON, STARTS, after, environment, everything, follow
@@ -93,7 +93,7 @@ def test_only_a_reset_keeps_and_what_was_gone_back_to_or_was_anothers_runs_out_a
     span = timedelta(hours=1)
     for step, before, kept in itertools.product(Step, (None, LATER), (True, False)):
         env = ready(kept=before)
-        found = lifecycle.keeps(env, step, kept=kept, now=NOW, span=span)
+        found = second_chances.keeps(env, step, kept=kept, now=NOW, span=span)
         if step is Step.RESET and kept:
             assert found == Kept(1, NOW + span)
         elif before is None or step in {Step.REMOVE, Step.TIDY, Step.BUILD}:
@@ -106,11 +106,11 @@ def test_only_a_reset_keeps_and_what_was_gone_back_to_or_was_anothers_runs_out_a
 
 def test_a_round_goes_back_only_if_it_is_the_one_that_was_asked_to():
     env = ready()
-    assert not lifecycle.goes_back(env)
+    assert not second_chances.goes_back(env)
     undone = replace(env, wishes=replace(env.wishes, round=2, undo=2))
-    assert lifecycle.goes_back(undone)
+    assert second_chances.goes_back(undone)
     assert lifecycle.next_step(undone, NOW) is Step.RESET
-    assert not lifecycle.goes_back(replace(undone, wishes=replace(undone.wishes, round=3)))
+    assert not second_chances.goes_back(replace(undone, wishes=replace(undone.wishes, round=3)))
 
 
 def test_a_reset_that_finds_no_state_to_go_back_to_begins_from_nothing_and_ends_ready():
@@ -128,15 +128,15 @@ def test_a_machine_that_fails_again_and_again_is_made_anew_and_one_that_failed_f
     env, found = environment(state), []
     now = NOW
     for _ in range(3):
-        found.append(lifecycle.made_anew(env, step))
+        found.append(second_chances.made_anew(env, step))
         env = after(env, step, shaken, now)
         now = env.facts.trouble.retry_at
     assert found == ["", "", "web"]
     broken = after(environment(state), step, Failure("web: no.", None, "web"), NOW)
-    assert lifecycle.made_anew(broken, step) == ""
-    assert lifecycle.made_anew(replace(broken, wishes=replace(broken.wishes, round=2)), step) == "web"
+    assert second_chances.made_anew(broken, step) == ""
+    assert second_chances.made_anew(replace(broken, wishes=replace(broken.wishes, round=2)), step) == "web"
     nobody = after(environment(state), step, SOON, NOW)
-    assert lifecycle.made_anew(replace(nobody, wishes=replace(nobody.wishes, round=2)), step) == ""
+    assert second_chances.made_anew(replace(nobody, wishes=replace(nobody.wishes, round=2)), step) == ""
 
 
 def test_the_window_is_that_of_the_other_tests():
