@@ -101,6 +101,8 @@ def test_status_tells_the_same_without_the_node(node):
     facts = json.loads(done.stdout)
     assert facts["guests"]["100033"] == {"type": "qemu", "name": "web", "running": True}
     assert facts["guests"]["100034"]["running"] is False
+    assert "labmgmt" in facts["vnets"]
+    assert {"labs", "lab-templates"} <= set(facts["pools"])
     node.start()
 
 
