@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from labctl import errors, goldens, ports
 from labctl.model import baking, lifecycle, planning, roster
@@ -27,47 +27,6 @@ SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 USUAL_LENGTH = timedelta(hours=8)
 """How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
-
-
-class Digests(Protocol):
-    """`blueprint` is "sha256:..."."""
-
-    @property
-    def blueprint(self) -> str:
-        """Of all its content."""
-
-    @property
-    def files(self) -> str:
-        """Of the files that decide what is built."""
-
-
-class Book(Protocol):
-    """A blueprint that was read."""
-
-    @property
-    def name(self) -> str:
-        """Its folder's name."""
-
-    @property
-    def blueprint(self) -> Blueprint:
-        """What it says."""
-
-    @property
-    def digests(self) -> Digests:
-        """Of its content."""
-
-
-class Library(Protocol):
-    """Blueprints, as the desk needs them. Filled by `drivers.shelf`."""
-
-    def book(self, name: str) -> Book:
-        """The blueprint as it is now. Raises NotFound, or BadInput with all complaints."""
-
-    def frozen(self, source: str) -> Book:
-        """A frozen one as it was when its class was opened. Raises NotFound."""
-
-    def freeze(self, name: str) -> str:
-        """Keep the folder as it is now; "<name>@<digest>". Raises BadInput."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +46,7 @@ class Desk:
     journal: ports.Journal
     bell: ports.Bell
     clock: ports.Clock
-    library: Library
+    library: ports.Library
     cluster: Callable[[], Cluster]
     keys: ports.Keys
     goldens: goldens.Goldens
@@ -136,7 +95,7 @@ class Desk:
         return room
 
     def _planner(
-        self, book: Book, room: Classroom, cluster: Cluster, answers: Mapping[str, Any]
+        self, book: ports.Book, room: Classroom, cluster: Cluster, answers: Mapping[str, Any]
     ) -> Callable[[Sequence[int]], Sequence[Plan]]:
         """What the store calls with the plots it drew: plans for all seats, once the cluster has said that they fit."""
         chooser = secrets.SystemRandom()
@@ -234,7 +193,7 @@ class Desk:
         self.ring([env.id])
         return changed
 
-    def book(self, name: str) -> Book:
+    def book(self, name: str) -> ports.Book:
         """What is on the shelf. Raises NotFound, BadInput."""
         # The shelf also takes paths, for authors; a class is opened from what is on the shelf, by anybody who may ask the API.
         if "/" in name or "." in name:

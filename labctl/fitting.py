@@ -40,7 +40,7 @@ class Fitting:
             raise errors.BadInput(f"{seats} seats and {spares} spares cannot be asked for.", hint=hint)
         return self.of(self.desk.book(blueprint), seats + spares, starts=starts, answers=answers or {})
 
-    def of(self, book: desk_.Book, seats: int, *, starts: datetime | None = None, answers: Mapping[str, Any]) -> capacity.Fit:
+    def of(self, book: ports.Book, seats: int, *, starts: datetime | None = None, answers: Mapping[str, Any]) -> capacity.Fit:
         """For a blueprint that was read already."""
         cluster = self.desk.cluster()
         free = self.desk.classrooms.free_plots(cluster.site.plots)
@@ -54,7 +54,7 @@ class Fitting:
         return capacity.timed(answer, self.timings.times(book.name), at_once=self.at_once, begins=max(starts or now, now))
 
 
-def _plans(book: desk_.Book, site: Site, plots: Sequence[int], answers: Mapping[str, Any]) -> tuple[Plan, ...]:
+def _plans(book: ports.Book, site: Site, plots: Sequence[int], answers: Mapping[str, Any]) -> tuple[Plan, ...]:
     values = planning.draw(book.blueprint, answers, secrets.SystemRandom())
     source = f"{book.name}@{book.digests.blueprint}"
     seats = (Seat("dry-run", number, None, f"dry{number:07}") for number in range(1, len(plots) + 1))

@@ -10,11 +10,9 @@ import secrets
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from labctl import errors, ports
 from labctl.model import baking, lifecycle
-from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, Lease, State
 from labctl.model.plan import Plan
@@ -22,44 +20,6 @@ from labctl.model.site import Site
 
 PLOTLESS = 1
 """Any plot: a golden digest is the same on all of them."""
-
-
-class Digests(Protocol):
-    """What is needed of a blueprint's digests."""
-
-    @property
-    def blueprint(self) -> str:
-        """Of all its content."""
-
-    @property
-    def files(self) -> str:
-        """Of the files that decide what is built."""
-
-
-class Book(Protocol):
-    """A blueprint that was read."""
-
-    @property
-    def name(self) -> str:
-        """Its folder's name."""
-
-    @property
-    def blueprint(self) -> Blueprint:
-        """What it says."""
-
-    @property
-    def digests(self) -> Digests:
-        """Of its content."""
-
-
-class Library(Protocol):
-    """Frozen blueprints. Filled by `drivers.shelf`."""
-
-    def freeze(self, name: str) -> str:
-        """Keep the folder as it is now; "<name>@<digest>"."""
-
-    def frozen(self, source: str) -> Book:
-        """As it was frozen. Raises NotFound."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +41,17 @@ class Goldens:
     journal: ports.Journal
     bell: ports.Bell
     clock: ports.Clock
-    library: Library
+    library: ports.Library
     site: Callable[[], Site]
     provisioner: Callable[[], ports.Provisioner]
 
-    def digest(self, book: Book) -> str:
+    def digest(self, book: ports.Book) -> str:
         """The golden digest of a blueprint on this site; "" where nothing of it is the same for everybody."""
         if not baking.needed(book.blueprint):
             return ""
         return baking.golden_digest(self._plan(book, new_id(), PLOTLESS, ""), book.digests.files)
 
-    def ensure(self, book: Book, who: str) -> Environment | None:
+    def ensure(self, book: ports.Book, who: str) -> Environment | None:
         """The living set for this blueprint, opened if there is none; None where nothing is baked. Raises Conflict while a set of
         this digest is on its way out, or no plot is free; BadInput, NotFound, Unreachable as opening a class does.
         """
@@ -115,7 +75,7 @@ class Goldens:
                 return env
         return None
 
-    def _open(self, book: Book, digest: str, who: str) -> Environment:
+    def _open(self, book: ports.Book, digest: str, who: str) -> Environment:
         now = self.clock.now()
         slug, environment = baking.slug(digest), new_id()
         room = Classroom(
@@ -148,7 +108,7 @@ class Goldens:
         self._ring(environment)
         return self.environments.environment(environment)
 
-    def _keep(self, book: Book, source: str) -> None:
+    def _keep(self, book: ports.Book, source: str) -> None:
         """The files that the bake will read. A frozen book lies on the shelf already."""
         try:
             self.library.frozen(source)
@@ -156,7 +116,7 @@ class Goldens:
             if self.library.freeze(book.name) != source:
                 raise errors.Conflict(f"the blueprint '{book.name}' was changed at this moment.", hint="Try again.") from None
 
-    def _plan(self, book: Book, environment: str, plot: int, slug: str) -> Plan:
+    def _plan(self, book: ports.Book, environment: str, plot: int, slug: str) -> Plan:
         source = f"{book.name}@{book.digests.blueprint}"
         return baking.plan(book.blueprint, self.site(), environment=environment, plot=plot, classroom=slug or "golden", source=source)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from labctl.model import capacity
+from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
 from labctl.model.plan import Plan
@@ -291,6 +292,47 @@ class Keys(Protocol):
 
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
         """Fresh key and certificate, valid until then."""
+
+
+class Digests(Protocol):
+    """A blueprint's digests, each "sha256:..." (`blueprint.md` 18)."""
+
+    @property
+    def blueprint(self) -> str:
+        """Of all its content."""
+
+    @property
+    def files(self) -> str:
+        """Of the files that decide what is built."""
+
+
+class Book(Protocol):
+    """A blueprint that was read."""
+
+    @property
+    def name(self) -> str:
+        """Its folder's name."""
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What it says."""
+
+    @property
+    def digests(self) -> Digests:
+        """Of its content."""
+
+
+class Library(Protocol):
+    """Blueprints as they are and as they were frozen. Filled by `drivers.shelf`."""
+
+    def book(self, name: str) -> Book:
+        """The blueprint as it is now. Raises NotFound, or BadInput with all complaints."""
+
+    def frozen(self, source: str) -> Book:
+        """A frozen one as it was when its class was opened. Raises NotFound."""
+
+    def freeze(self, name: str) -> str:
+        """Keep the folder as it is now; "<name>@<digest>". Raises BadInput."""
 
 
 class Shelf(Protocol):
