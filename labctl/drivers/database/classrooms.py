@@ -49,7 +49,7 @@ class ClassroomRows(part.Part):
         with self._connection.reading() as connection:
             row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
-                raise errors.NotFound(f"there is no class '{slug}'.")
+                raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
             return _with_seats(connection, row)
 
     def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]:
@@ -76,7 +76,7 @@ class ClassroomRows(part.Part):
         with self._connection.writing() as connection:
             row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
-                raise errors.NotFound(f"there is no class '{slug}'.")
+                raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(ends=until))
             connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(ends=until))
             return _with_seats(connection, connection.execute(_newest(slug)).one())
@@ -86,7 +86,7 @@ class ClassroomRows(part.Part):
         with self._connection.writing() as connection:
             row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
-                raise errors.NotFound(f"there is no class '{slug}'.")
+                raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(wanted=Wanted.GONE.value))
             if row.closed is None:
                 connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(closed=at))

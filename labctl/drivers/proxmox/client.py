@@ -170,5 +170,8 @@ def _unreachable(error: requests.RequestException, doing: str, url: str) -> erro
         )
     reason = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(error, requests.exceptions.ConnectTimeout) or isinstance(reason, urllib3.exceptions.NewConnectionError):
-        return errors.Unreachable(f"nothing answers at {url} ({doing})")
+        return errors.Unreachable(
+            f"the Proxmox node does not answer: nothing listens at {url} ({doing})",
+            hint="Is it up, and is the address in site.yaml right? On the sandbox node, `labctl up` starts it again.",
+        )
     return answers.UnknownOutcome(f"the connection to {url} broke during {doing}: {type(error).__name__}")
