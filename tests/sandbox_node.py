@@ -43,7 +43,7 @@ class SandboxNode:
         self.runtime = runtime
         self.name = f"t{secrets.token_hex(3)}"
         self.uplink = f"{self.name}-up"
-        second = secrets.randbelow(60) + 66
+        second = secrets.randbelow(14) + 66  # each kind of test house has ranges of its own: 66, 80, 96, 112 and 120 upwards
         self.management = f"100.{second}.0.0/16"
         self.port = free_port()
         self._cache = cache

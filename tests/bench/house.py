@@ -47,7 +47,7 @@ class House:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LABCTL_")} | {
             "LABCTL_HOME": str(self.home),
             "LABCTL_INSTALLATION": f"{name[:5]}{random.randrange(36**4):x}"[:9],
-            "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 127)}.0.0/16",
+            "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 96)}.0.0/16",
             "LABCTL_API_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "NO_COLOR": "1",

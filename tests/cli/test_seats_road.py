@@ -44,7 +44,7 @@ def labctl():
     folder.chmod(0o755)
     shell = Shell(folder)
     shell.name = f"se{random.randrange(36**4):x}"
-    shell.environment |= {"LABCTL_INSTALLATION": shell.name, "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 127)}.0.0/16"}
+    shell.environment |= {"LABCTL_INSTALLATION": shell.name, "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 96)}.0.0/16"}
     shell.write("blueprints/own/blueprint.yaml", OWN)
     good(shell("up"))
     yield shell

@@ -87,7 +87,7 @@ class GuestsHere:
 
     def __init__(self, name: str = "h6t") -> None:
         # A range for each test process: two of them may run at once, and one machine has one route to a range.
-        self.site = site(name, f"100.{112 + os.getpid() // 16 % 16}.{os.getpid() % 16 * 16}.0/20")
+        self.site = site(name, f"100.{112 + os.getpid() // 16 % 8}.{os.getpid() % 16 * 16}.0/20")
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"labctl-{name}-", dir="/tmp"))
         self.folder.chmod(0o755)
