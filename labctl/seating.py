@@ -108,7 +108,8 @@ class Seating:
         def plan(old: Plan, new: Plan) -> Plan:
             values = {variable.name: variable.value for variable in old.variables}
             moved = replace(seat, environment=new.environment)
-            return handing.handed(new, seats_.plan(lab, site, moved, new.plot, new.source, values))
+            fresh = seats_.plan(lab, site, moved, new.plot, new.source, values)
+            return handing.handed(new, fresh.model_copy(update={"principal": old.principal}))
 
         self.desk.classrooms.exchange(seat, spare, plan, change)
 

@@ -50,7 +50,7 @@ def plan(
         blueprint=source.partition("@")[0],
         source=source,
         seat=seat,
-        principal=principal(classroom, seat.number),
+        principal=principal(classroom, seat.number, environment),
         machines=tuple(work.machine(index, machine) for index, machine in enumerate(work.members, 1)),
         networks=tuple(work.network(index, network) for index, network in enumerate(work.networks)),
         steps=tuple(work.step(step) for step in blueprint.configure),
@@ -61,11 +61,12 @@ def plan(
     )
 
 
-def principal(classroom: str, number: int) -> str:
-    """The SSH principal of a seat. It names the seat, not the environment, so that a rebuild leaves the learner's files valid
-    (`access.md` 2.1). Only signs that OpenSSH takes in a principals file without quoting.
+def principal(classroom: str, number: int, environment: str) -> str:
+    """The SSH principal of a seat. It names the seat and the environment it was first given: a rebuild keeps it, a swap takes it along, so
+    the learner's files stay valid (`access.md` 2.1); a later class of the same name gets another, so old files open nothing there. Only
+    signs that OpenSSH takes in a principals file without quoting.
     """
-    return f"seat-{re.sub(r'[^a-z0-9-]', '-', classroom.lower())}-{number}"
+    return f"seat-{re.sub(r'[^a-z0-9-]', '-', classroom.lower())}-{number}-{environment}"
 
 
 def fits(blueprint: language.Blueprint, site: site_.Site) -> None:

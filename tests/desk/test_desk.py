@@ -295,7 +295,7 @@ def test_files_for_ssh_are_had_once_there_is_something_to_reach(front):
     front.run(env)
     bundle = front.desk.bundle("monday", 1)
     assert bundle.hosts == ("box",)
-    assert bundle.files["config"] == "seat-monday-1 until 20:00"
+    assert bundle.files["config"] == f"seat-monday-1-{env} until 20:00"
     front.clock.pass_(hours=8)
     with pytest.raises(errors.Conflict, match="is removing"):
         front.desk.bundle("monday", 1)

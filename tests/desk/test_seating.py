@@ -87,7 +87,7 @@ def test_a_swap_gives_the_learner_the_spares_machines_with_their_own_values(own)
     assert own.status(spare) is Status.CONFIGURING, "not the learner's before it was handed over"
     assert values(own, spare) == mine
     plan = own.wired.environments.plan(spare)
-    assert (plan.seat.login, plan.principal, plan.environment) == ("ada", "seat-monday-1", spare)
+    assert (plan.seat.login, plan.principal, plan.environment) == ("ada", f"seat-monday-1-{bad}", spare)
     assert [step.what for step in plan.personal] == ["/home/learner/letter", "/srv/word"]
     assert plan.personal[0].content == f"Ada Lovelace {mine['flag']}"
     assert own.run(spare) is State.READY

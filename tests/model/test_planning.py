@@ -71,9 +71,9 @@ def test_numbers_come_from_the_plot():
     assert all(machine.nics[0].gateway is None and machine.nics[0].vnet == "labmgmt" for machine in made.machines)
 
 
-@pytest.mark.parametrize(("classroom", "principal"), [("monday", "seat-monday-3"), ("Été 2026/a b", "seat--t--2026-a-b-3")])
+@pytest.mark.parametrize(("classroom", "principal"), [("monday", "seat-monday-3-a123456789"), ("Été 2026/a b", "seat--t--2026-a-b-3-a123456789")])
 def test_a_principal_names_the_seat_in_letters_openssh_takes(classroom, principal):
-    assert planning.principal(classroom, 3) == principal
+    assert planning.principal(classroom, 3, "a123456789") == principal
 
 
 @given(st.lists(st.sampled_from(["auto", "none", "10.10.10.7", "10.10.10.200"]), min_size=1, max_size=8), st.integers(1, 3))
@@ -223,3 +223,7 @@ def test_a_password_that_nobody_can_type_is_refused():
         planning.plan(blueprint, SITE, environment="abcde12345", plot=1, classroom="c", seat=seat, source=SOURCE, values=values)
     assert "machine 'a': its password holds a line break" in str(caught.value)
     assert "root" not in str(caught.value)
+
+
+def test_a_later_class_of_the_same_name_has_other_principals():
+    assert planning.principal("monday", 3, "a123456789") != planning.principal("monday", 3, "b123456789")
