@@ -66,7 +66,7 @@ def main() -> None:
 def _round(house: House, number: int, chance: random.Random, false_ready: list[str]) -> None:
     slug, blueprint, learners = f"round-{number}", chance.choice(BLUEPRINTS), chance.randint(1, 2)
     part, to_the_end = PARTS[number % len(PARTS)], chance.random() < 0.5
-    moment = chance.uniform(0.0, 6.0 if part == "ansible" else 15.0)  # later there is seldom an Ansible left to kill
+    moment = chance.uniform(0.0, 3.0 if part == "ansible" else 15.0)  # later there is seldom an Ansible left to kill
     begun = time.monotonic()
     house.open(slug, blueprint, learners)
     killed = _kill(house, part, moment)

@@ -93,7 +93,7 @@ def test_a_swap_gives_the_learner_the_spares_machines_with_their_own_values(own)
     assert own.run(spare) is State.READY
     assert own.run(bad) is State.GONE
     assert [line.step for line in own.lines(spare) if line.who == "tess"] == ["open", "swap"]
-    assert own.desk.bundle("monday", 1).files["config"].startswith("seat-monday-1 ")
+    assert own.desk.bundle("monday", 1).files["config"].startswith(f"seat-monday-1-{bad} ")
 
 
 def test_the_old_machines_may_be_kept_for_a_look_and_are_no_spare(front):  # noqa: F811

@@ -71,7 +71,9 @@ def test_numbers_come_from_the_plot():
     assert all(machine.nics[0].gateway is None and machine.nics[0].vnet == "labmgmt" for machine in made.machines)
 
 
-@pytest.mark.parametrize(("classroom", "principal"), [("monday", "seat-monday-3-a123456789"), ("Été 2026/a b", "seat--t--2026-a-b-3-a123456789")])
+@pytest.mark.parametrize(
+    ("classroom", "principal"), [("monday", "seat-monday-3-a123456789"), ("Été 2026/a b", "seat--t--2026-a-b-3-a123456789")]
+)
 def test_a_principal_names_the_seat_in_letters_openssh_takes(classroom, principal):
     assert planning.principal(classroom, 3, "a123456789") == principal
 
