@@ -103,6 +103,10 @@ def _note(event: dict[str, Any], heard: _Heard, titles: dict[int, str], plan: Pl
             heard.end = event
 
 
+LOST_WORKER = "worker was found in a dead state"
+"""What ansible-core 2.19 says when one of its own forks was killed (out of memory, say): no fault of the play, so tried again."""
+
+
 def _judge(heard: _Heard, titles: dict[int, str], plan: Plan, work: Path) -> None:
     """A failure that the play itself rescued is none: Ansible's own status decides."""
     if heard.timeout is not None:
@@ -127,4 +131,6 @@ def _judge(heard: _Heard, titles: dict[int, str], plan: Plan, work: Path) -> Non
         away.machine = str(first["host"])
         raise away
     said = " ".join(ssh_checks.mask(str(heard.end.get("text", "")), plan).split())
+    if LOST_WORKER in said:
+        raise errors.TemporaryError(f"Ansible ended before its work was done ({said})")
     raise errors.PlayFailed(f"Ansible could not run the steps: {said or heard.end['status']}")

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labctl import errors
@@ -319,6 +320,24 @@ def test_a_killed_ansible_is_temporary_and_leaves_nothing(worker, lab, work):
     assert "TemporaryError: Ansible ended before its work was done" in said
     assert wait_for(lambda: running(work) == []), running(work)
     assert list(work.iterdir()) == []
+
+
+def _plays(words, work):
+    line = " ".join(words or [])
+    return str(work) in line and "ansible-playbook" in line
+
+
+def test_a_killed_fork_of_ansible_is_temporary_too(worker, lab, work):
+    assert wait_for(lambda: sleeping(lab))
+    plays = [one for one in psutil.process_iter(["cmdline", "ppid"]) if _plays(one.info["cmdline"], work)]
+    parents = {one.info["ppid"] for one in plays}
+    # The one that waits for the guest: a child of ansible-playbook itself, and nobody's parent.
+    fork = next(one for one in plays if one.info["ppid"] in {other.pid for other in plays} and one.pid not in parents)
+    fork.kill()
+    said = worker.stdout.read()
+    worker.wait()
+    assert "TemporaryError: Ansible ended before its work was done" in said
+    assert wait_for(lambda: running(work) == []), running(work)
 
 
 def test_an_interrupt_ends_ansible_too(lab, folder, work):
