@@ -47,7 +47,7 @@ class House:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LABCTL_")} | {
             "LABCTL_HOME": str(self.home),
             "LABCTL_INSTALLATION": f"{name[:5]}{random.randrange(36**4):x}"[:9],
-            "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 96)}.0.0/16",
+            "LABCTL_MANAGEMENT": f"100.{random.randrange(124, 127)}.0.0/16",
             "LABCTL_API_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "NO_COLOR": "1",
@@ -117,5 +117,8 @@ class House:
 
     def __exit__(self, *_: object) -> None:
         self.run("down", "--yes", "--wipe", check=False)
-        subprocess.run([sys.executable, "-m", "labctl.sandbox", "wipe", "--home", str(self.home / "sandbox")], cwd=REPOSITORY, check=False)
+        if (self.home / "sandbox").exists():  # `down` could not
+            subprocess.run(
+                [sys.executable, "-m", "labctl.sandbox", "wipe", "--home", str(self.home / "sandbox")], cwd=REPOSITORY, check=False
+            )
         shutil.rmtree(self.home, ignore_errors=True)
