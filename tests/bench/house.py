@@ -117,8 +117,7 @@ class House:
 
     def __exit__(self, *_: object) -> None:
         self.run("down", "--yes", "--wipe", check=False)
-        if (self.home / "sandbox").exists():  # `down` could not
-            subprocess.run(
-                [sys.executable, "-m", "labctl.sandbox", "wipe", "--home", str(self.home / "sandbox")], cwd=REPOSITORY, check=False
-            )
+        node = self.home / "sandbox"
+        if node.exists():  # `down` could not
+            subprocess.run([sys.executable, "-m", "labctl.sandbox", "wipe", "--home", str(node)], cwd=REPOSITORY, check=False)
         shutil.rmtree(self.home, ignore_errors=True)
