@@ -131,6 +131,6 @@ def _judge(heard: _Heard, titles: dict[int, str], plan: Plan, work: Path) -> Non
         away.machine = str(first["host"])
         raise away
     said = " ".join(ssh_checks.mask(str(heard.end.get("text", "")), plan).split())
-    if LOST_WORKER in said:
-        raise errors.TemporaryError(f"Ansible ended before its work was done ({said})")
+    if LOST_WORKER in said or heard.end["rc"] is None:
+        raise errors.TemporaryError(f"Ansible ended before its work was done ({said or 'it was killed'})")
     raise errors.PlayFailed(f"Ansible could not run the steps: {said or heard.end['status']}")

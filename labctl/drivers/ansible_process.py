@@ -6,7 +6,8 @@ It reads FOLDER/job.json, runs one playbook by ansible-runner, and writes one JS
     {"event": "task", "host": "web", "task": "...", "seconds": 0.8}  a task went well
     {"event": "failed" | "unreachable", "host": "web", "task": "...", "text": "..."}
     {"event": "timeout", "step": 3}                                  a step took longer than it may
-    {"event": "end", "status": "successful", "text": "..."}          the last line; text: Ansible's own last words
+    {"event": "end", "status": "successful", "rc": 0, "text": "..."} the last line; text: Ansible's own last words; rc: its exit code,
+                                                                     null when a signal ended it
 
 No secret is on a command line: variables are in files of FOLDER that only the owner reads. When stdin ends, whoever started
 this process is gone, and so is it. The caller makes it the first process of a namespace, so that everything Ansible started
@@ -126,7 +127,7 @@ def main(folder: Path) -> int:
         quiet=True,
     )
     report.stop()
-    report.say(event="end", status=runner.status, text="\n".join(report.last_words)[-SHOWN:])
+    report.say(event="end", status=runner.status, rc=runner.rc, text="\n".join(report.last_words)[-SHOWN:])
     return 0
 
 

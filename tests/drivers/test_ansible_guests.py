@@ -327,13 +327,15 @@ def _plays(words, work):
     return str(work) in line and "ansible-playbook" in line
 
 
-def test_a_killed_fork_of_ansible_is_temporary_too(worker, lab, work):
+@pytest.mark.parametrize("victim", ["fork", "playbook"])
+def test_a_killed_part_of_ansible_is_temporary_too(worker, lab, work, victim):
     assert wait_for(lambda: sleeping(lab))
     plays = [one for one in psutil.process_iter(["cmdline", "ppid"]) if _plays(one.info["cmdline"], work)]
     parents = {one.info["ppid"] for one in plays}
     # The one that waits for the guest: a child of ansible-playbook itself, and nobody's parent.
     fork = next(one for one in plays if one.info["ppid"] in {other.pid for other in plays} and one.pid not in parents)
-    fork.kill()
+    playbook = next(one for one in plays if one.pid == fork.info["ppid"])
+    (fork if victim == "fork" else playbook).kill()
     said = worker.stdout.read()
     worker.wait()
     assert "TemporaryError: Ansible ended before its work was done" in said
