@@ -58,8 +58,22 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+def _written(value: Any, loc: marked.Loc) -> marked.Loc:
+    """The place as it stands in the file: a single template without a list around it has no number there."""
+    place: list[str | int] = []
+    for part in loc:
+        if isinstance(part, int):
+            if not isinstance(value, list):
+                continue
+            value = value[part]
+        else:
+            value = value.get(part) if isinstance(value, dict) else None
+        place.append(part)
+    return tuple(place)
+
+
 def _complaint(tree: marked.Tree, finding: Any) -> errors.Complaint:
-    loc: marked.Loc = tuple(finding["loc"])
+    loc = _written(tree.root, tuple(finding["loc"]))
     if finding["type"] == "extra_forbidden":
         return tree.complaint(tree.key_mark(loc), f"unknown key '{loc[-1]}'")
     if finding["type"] == "missing":

@@ -87,8 +87,8 @@ def _misfits(machine: inventory.Machine, site: site_.Site) -> list[str]:
     if image is None:
         has = ", ".join(site.images) or "nothing"
         return [f"machine '{machine.base}': image '{name}' is not in this site's catalogue; it has: {has}"]
-    if getattr(image, kind) is None:
-        kinds = [other for other in ("vm", "container") if getattr(image, other) is not None]
+    if not image.of(kind):
+        kinds = [other for other in ("vm", "container") if image.of(other)]
         return [f"machine '{machine.base}': this site has image '{name}' not as a {kind}; it has: {', '.join(kinds) or 'no kind of it'}"]
     reasons = []
     if image.family != "linux":
@@ -140,8 +140,7 @@ class _Work:
     def machine(self, index: int, machine: inventory.Machine) -> plan_.PlannedMachine:
         image = self.site.images[machine.get("image")]
         kind = machine.get("kind")
-        template = image.vm if kind == "vm" else image.container
-        assert template is not None, "fits() saw to it"
+        template = image.of(kind)[0]  # fits() saw to it that there is one
         disk = machine.get("disk")
         return plan_.PlannedMachine(
             name=machine.name,

@@ -46,5 +46,5 @@ def _plan(lab: language.Blueprint, site: site_.Site, number: int, source: str, v
 def offline_site(lab: language.Blueprint) -> site_.Site:
     """A site that has every image of this blueprint in every kind, for looking at it where no site is set up."""
     template = site_.Template(node="node", vmid=9000)
-    images = {machine.get("image"): site_.Image(vm=template, container=template) for machine in inventory.machines(lab)}
+    images = {machine.get("image"): site_.Image(vm=(template,), container=(template,)) for machine in inventory.machines(lab)}
     return site_.Site(cluster=site_.Cluster(secret_file="", ca_file=""), images=images)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 SLOTS_PER_PLOT = 32
 """24 machines, the gateway, and room (`access.md` 1.2)."""
@@ -26,14 +26,28 @@ class Template(_Frozen):
 
 
 class Image(_Frozen):
-    """One entry of the image catalogue (`blueprint.md` 5), as far as the main job uses it. Sizes in MiB and GiB."""
+    """One entry of the image catalogue (`blueprint.md` 5), as far as the main job uses it. Sizes in MiB and GiB. `vm` and `container` are
+    its templates of that kind: one where the storage is shared, else one for each node that can carry guests of it.
+    """
 
     family: Literal["linux", "windows", "other"] = "linux"
     min_memory: int = 128
     min_disk: int = 1
-    vm: Template | None = None
-    container: Template | None = None
+    vm: tuple[Template, ...] = ()
+    container: tuple[Template, ...] = ()
     note: str = ""
+
+    @field_validator("vm", "container", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        """A single template may be written without a list around it, and none at all as an empty block."""
+        if value is None:
+            return ()
+        return (value,) if isinstance(value, Template | dict) else value
+
+    def of(self, kind: str) -> tuple[Template, ...]:
+        """Its templates of that kind; empty where it has none."""
+        return self.vm if kind == "vm" else self.container
 
 
 class Cluster(_Frozen):
@@ -51,6 +65,8 @@ class Site(_Frozen):
 
     installation: str = Field(default="labctl", pattern=r"^[a-z][a-z0-9-]{0,15}$")
     cluster: Cluster
+    guests: Literal["real", "paper"] = "real"
+    """Whether guests have substance. Nobody can log in to paper guests: they exist to try the control plane at sizes no machine has."""
     pool: str = "labs"
     storage: str = "lab"
     zone: str = "labs"

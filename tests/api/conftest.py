@@ -39,7 +39,7 @@ class House:
             # The fake wire reads a plot from a VMID, as if the range began at 0.
             cluster=site.Cluster(secret_file="/nowhere", ca_file="/nowhere"),
             vmid_base=0,
-            images={"debian-12": site.Image(vm=template, container=template)},
+            images={"debian-12": site.Image(vm=(template,), container=(template,))},
         )
         self.clock = fakes.SetClock()
         self.bell = fakes.CountingBell()

@@ -21,7 +21,7 @@ def read(name: str) -> reading.Reading:
 def plan(name: str, site: Site, number: int = 1, plot: int = 5) -> Plan:
     """The plan of one learner; the values of variables are drawn by the seat's number."""
     template = Template(node="sandbox", vmid=9001)
-    stocked = site.model_copy(update={"images": {"debian-12": Image(vm=template, container=template)}})
+    stocked = site.model_copy(update={"images": {"debian-12": Image(vm=(template,), container=(template,))}})
     blueprint = read(name).blueprint
     return planning.plan(
         blueprint,

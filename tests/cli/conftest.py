@@ -84,7 +84,7 @@ def served(labctl):
     secret, ca = labctl.write("home/secrets/proxmox-token", "x"), labctl.write("home/ca.pem", "no certificate")
     template = site.Template(node="sandbox", vmid=9001)
     cluster = site.Cluster(url=f"https://127.0.0.1:{free_port()}", secret_file=secret, ca_file=ca)
-    shelf.write_site(labctl.home / "site.yaml", site.Site(cluster=cluster, images={"debian-12": site.Image(container=template)}))
+    shelf.write_site(labctl.home / "site.yaml", site.Site(cluster=cluster, images={"debian-12": site.Image(container=(template,))}))
     wired = wiring.Wiring(settings.Settings(home=labctl.home))
     labctl.write("home/secrets/cli-token", wired.tokens.create(ports.Token("cli", "it")))
     wired.database.dispose()

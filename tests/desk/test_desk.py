@@ -49,7 +49,7 @@ class Front(World):
 
 
 def site(**kind):
-    image = Image(container=Template(node="sandbox", vmid=9001))
+    image = Image(container=(Template(node="sandbox", vmid=9001),))
     return Site(cluster=Cluster(secret_file="s", ca_file="c"), images={"debian-12": image}, **kind)
 
 

@@ -30,6 +30,31 @@ def test_writing_replaces_the_whole_file(tmp_path):
     assert site_file.read(path).images == {}
 
 
+def test_an_image_has_one_template_or_many_or_none(tmp_path):
+    path = tmp_path / "site.yaml"
+    path.write_text("""cluster: {secret_file: s, ca_file: c}
+guests: paper
+images:
+  a: {vm: {node: n1, vmid: 100}, container: }
+  b: {container: [{node: n1, vmid: 101}, {node: n2, vmid: 102}]}
+""")
+    site = site_file.read(path)
+    assert site.guests == "paper"
+    assert [one.vmid for one in site.images["a"].of("vm")] == [100]
+    assert site.images["a"].of("container") == site.images["b"].of("vm") == ()
+    assert [(one.node, one.vmid) for one in site.images["b"].of("container")] == [("n1", 101), ("n2", 102)]
+    site_file.write(path, site)
+    assert site_file.read(path) == site
+
+
+def test_a_mistake_in_one_of_many_templates_has_its_place(tmp_path):
+    text = """cluster: {secret_file: s, ca_file: c}
+images:
+  b: {container: [{node: n1, vmid: 101}, {node: n2, vmid: 5}]}
+"""
+    assert complaints(tmp_path / "site.yaml", text) == ["3:59: 'vmid': input should be greater than or equal to 100"]
+
+
 def test_a_site_that_is_not_there_is_not_found(tmp_path):
     with pytest.raises(errors.NotFound) as caught:
         site_file.read(tmp_path / "site.yaml")

@@ -19,7 +19,7 @@ TOP = Path(__file__).resolve().parents[2]
 README = (TOP / "README.md").read_text()
 SITE = site.Site(
     cluster=site.Cluster(secret_file="secret", ca_file="ca"),
-    images={"debian-12": site.Image(vm=site.Template(node="n", vmid=9000), container=site.Template(node="n", vmid=9001))},
+    images={"debian-12": site.Image(vm=(site.Template(node="n", vmid=9000),), container=(site.Template(node="n", vmid=9001),))},
 )
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from infra.provisioner import Provisioner
 from labctl.model import marks
 from labctl.model.plan import Nic, Plan, PlannedMachine, PlannedNetwork, SeatRef
-from labctl.model.site import Cluster, Image, Site, Template
+from labctl.model.site import Cluster, Image, Site
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPZ8QqPHc3mWpHAXP4GJXIFlWQbJxTkWhJrkVNvJYVnT labctl"
 
 
 def site(node) -> Site:
     told = node.credentials
-    images = {name: Image(**{kind: Template(**where) for kind, where in kinds.items() if where}) for name, kinds in told["images"].items()}
+    images = {name: Image.model_validate(kinds) for name, kinds in told["images"].items()}
     cluster = Cluster(url=told["url"], user=told["user"], token=told["token"], secret_file=told["secret_file"], ca_file=told["ca_file"])
     return Site(installation="test", cluster=cluster, management=IPv4Network(node.management), images=images)
 
@@ -34,7 +34,7 @@ def plan(where: Site, plot: int = 3, *, environment: str | None = None, machines
     image = where.images["debian-12"]
     made = []
     for index, words in enumerate((text.split(":") for text in machines.split(",")), start=1):
-        template = image.vm if words[1] == "vm" else image.container
+        template = image.of(words[1])[0]
         cards = [
             Nic(
                 index=0,

@@ -29,7 +29,7 @@ FILES = "sha256:files"
 
 
 def site(vmid: int = 9001, **kind: object) -> Site:
-    images = {"debian-12": Image(container=Template(node="n1", vmid=vmid))}
+    images = {"debian-12": Image(container=(Template(node="n1", vmid=vmid),))}
     return Site(cluster=Cluster(secret_file="s", ca_file="c"), management=IPv4Network("100.64.0.0/16"), images=images, **kind)
 
 

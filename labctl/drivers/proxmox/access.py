@@ -46,7 +46,7 @@ def findings(to: client.Client, site: site_.Site) -> list[str]:
         missing = privileges - _granted(to, path)
         if missing:
             lacking.append(f"{path} lacks {' '.join(sorted(missing))}")
-    for image in sorted({template.vmid for one in site.images.values() for template in (one.vm, one.container) if template}):
+    for image in sorted({template.vmid for one in site.images.values() for template in (*one.vm, *one.container)}):
         missing = frozenset({"VM.Clone", "VM.Audit"}) - _granted(to, f"/vms/{image}")
         if missing:
             lacking.append(f"template {image} lacks {' '.join(sorted(missing))}")
