@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors check lock vectors bench-launch crumbs schema down
+.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers crumbs schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -40,6 +40,12 @@ vectors: setup ## replay the answers recorded from Proxmox's own code against th
 
 bench-launch: setup ## seconds from open to all seats proven for 1, 5 and 10 learners, over the floor
 	@$(PY) -m tests.bench.launch
+
+bench-reset: setup ## seconds from a reset to the seat proven again, over a bare rollback, boot and login
+	@$(PY) -m tests.bench.reset
+
+bench-peers: setup ## a class of ten seats by the ways people use today, over ours
+	@$(PY) -m tests.bench.peers
 
 crumbs: setup ## 20 rounds of open, kill -9 of a random part, restart, close; then a search for anything left
 	@$(PY) -m tests.bench.crumbs

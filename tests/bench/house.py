@@ -30,6 +30,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _free_range() -> str:
+    """A management range that no other bench on this machine uses now."""
+    shown = subprocess.run(["ip", "-j", "-4", "addr"], capture_output=True, text=True, check=True).stdout
+    taken = {entry["local"].rpartition(".")[0] for link in json.loads(shown) for entry in link["addr_info"]}
+    free = [second for second in range(124, 127) if f"100.{second}.0" not in taken]
+    return f"100.{random.choice(free or [124])}.0.0/16"
+
+
 def roster(path: Path, learners: int) -> Path:
     """A roster of that many made-up learners."""
     lines = ["name,email", *(f"Learner {number},learner{number}@example.org" for number in range(1, learners + 1))]
@@ -47,7 +55,7 @@ class House:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LABCTL_")} | {
             "LABCTL_HOME": str(self.home),
             "LABCTL_INSTALLATION": f"{name[:5]}{random.randrange(36**4):x}"[:9],
-            "LABCTL_MANAGEMENT": f"100.{random.randrange(124, 127)}.0.0/16",
+            "LABCTL_MANAGEMENT": _free_range(),
             "LABCTL_API_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "NO_COLOR": "1",
@@ -81,13 +89,16 @@ class House:
 
     def api(self, path: str, **parameters: object) -> Any:
         """A GET on the API, with the command line's own token."""
+        return self._call("GET", path, params=parameters)
+
+    def post(self, path: str, **body: object) -> Any:
+        """A POST on the API."""
+        return self._call("POST", path, json=body or None)
+
+    def _call(self, method: str, path: str, **how: Any) -> Any:
         token = (self.home / "secrets" / "cli-token").read_text().strip()
-        answer = requests.get(
-            f"http://127.0.0.1:{self.environment['LABCTL_API_PORT']}/api/v1{path}",
-            params=parameters,
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=30,
-        )
+        url = f"http://127.0.0.1:{self.environment['LABCTL_API_PORT']}/api/v1{path}"
+        answer = requests.request(method, url, headers={"Authorization": f"Bearer {token}"}, timeout=30, **how)
         answer.raise_for_status()
         return answer.json()
 
@@ -98,13 +109,13 @@ class House:
             lines += part
         return lines
 
-    def wait(self, what: str, look: Callable[[], bool], seconds: float) -> None:
+    def wait(self, what: str, look: Callable[[], bool], seconds: float, *, pause: float = 0.25) -> None:
         """Until `look` says so; TimeoutError else."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if look():
                 return
-            time.sleep(0.25)
+            time.sleep(pause)
         raise TimeoutError(f"{what}: not within {seconds:.0f} s")
 
     def __enter__(self) -> Self:
