@@ -83,6 +83,14 @@ class Settings(BaseSettings):
     sandbox_port: int = 8006
     """The port on loopback where the sandbox node listens: Proxmox' own."""
 
+    paper_nodes: int = Field(default=0, ge=0, le=64)
+    """Nodes of the paper cluster that `labctl up` makes in place of a sandbox node with real guests; 0 means real guests. Afterwards
+    `site.yaml` has it."""
+
+    paper_speed: float = Field(default=1.0, gt=0, le=10_000)
+    """How many times faster than ours the paper cluster's clock runs. Above some 20 the control plane's own time shows, for that does
+    not run faster. Afterwards `site.yaml` has it."""
+
     @property
     def site_file(self) -> Path:
         """The site's facts."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import goldens, ports, runner, settings, sweep
+from labctl import errors, goldens, ports, runner, settings, sweep
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
@@ -123,6 +123,14 @@ class Wiring:
         return shelf.read_site(self.settings.site_file)
 
     @cached_property
+    def paper(self) -> bool:
+        """Whether guests of this site have no substance. Without a site there are none at all."""
+        try:
+            return self.site.guests == "paper"
+        except errors.NotFound:
+            return False
+
+    @cached_property
     def shelf(self) -> shelf_.Shelf:
         """Blueprints."""
         from labctl.drivers import shelf
@@ -140,6 +148,10 @@ class Wiring:
     @cached_property
     def keys(self) -> ports.Keys:
         """Learners' files."""
+        if self.paper:
+            from labctl.drivers import paper
+
+            return paper.Keys()
         return self.authority
 
     @cached_property
@@ -153,6 +165,10 @@ class Wiring:
     @cached_property
     def wire(self) -> ports.Wire:
         """Labctl's side of the management network."""
+        if self.paper:
+            from labctl.drivers import paper
+
+            return paper.Wire()
         from labctl.drivers import wire
 
         return wire.Wire(self.site)
@@ -160,6 +176,10 @@ class Wiring:
     @cached_property
     def prober(self) -> ports.Prober:
         """First contact and proof."""
+        if self.paper:
+            from labctl.drivers import paper
+
+            return paper.Prober(self.site, self.site.paper_speed)
         from labctl.drivers import ssh
 
         return ssh.Prober(self.site, self.authority)
@@ -167,6 +187,10 @@ class Wiring:
     @cached_property
     def configurator(self) -> ports.Configurator:
         """Ansible."""
+        if self.paper:
+            from labctl.drivers import paper
+
+            return paper.Configurator(self.site.paper_speed)
         from labctl.drivers import ansible
 
         work = self.settings.home / "ansible"

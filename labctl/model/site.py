@@ -67,6 +67,8 @@ class Site(_Frozen):
     cluster: Cluster
     guests: Literal["real", "paper"] = "real"
     """Whether guests have substance. Nobody can log in to paper guests: they exist to try the control plane at sizes no machine has."""
+    paper_speed: float = Field(default=1.0, gt=0, le=10_000)
+    """How many times faster than ours the clock of a paper cluster runs."""
     pool: str = "labs"
     storage: str = "lab"
     zone: str = "labs"
