@@ -64,7 +64,7 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
         if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
             texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
     seats = rows(room, known, now, texts)
-    return shapes.Board(classroom=shown.classroom(room, seats), seats=seats, now=now)
+    return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper), seats=seats, now=now)
 
 
 def rows(

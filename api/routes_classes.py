@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, problems, shapes, shapes_fit, shown, who
+from labctl.drivers import paper
 from labctl.model import capacity
 
 router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
@@ -46,7 +47,7 @@ def list_classrooms(asker: who.Staff, house: who.House, *, closed: bool = False)
     del asker
     now = house.clock.now()
     known = {env.id: env for env in house.environments.environments(gone=True)}
-    return [shown.classroom(room, boards.rows(room, known, now)) for room in house.classrooms.classrooms(closed=closed)]
+    return [shown.classroom(room, boards.rows(room, known, now), paper=house.paper) for room in house.classrooms.classrooms(closed=closed)]
 
 
 @router.post("", status_code=202, summary="Open a classroom", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
@@ -68,7 +69,10 @@ def open_classroom(asker: who.Staff, house: who.House, wanted: shapes.OpenClassr
     )
     learners = len(room.seats) - wanted.spares
     spares = f" and {wanted.spares} spares" if wanted.spares else ""
-    return _accepted(response, f"Classroom `{room.slug}` with {learners} seats{spares} is being made.", f"/api/v1/classrooms/{room.slug}")
+    what = f"Classroom `{room.slug}` with {learners} seats{spares} is being made."
+    if house.paper:
+        what += f" ON PAPER ONLY: {paper.WORDS}."
+    return _accepted(response, what, f"/api/v1/classrooms/{room.slug}")
 
 
 @router.post("/fit", summary="Would it fit", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))

@@ -161,6 +161,8 @@ class ClassroomShape(Shape):
     ends: datetime
     closed: datetime | None = None
     counts: Counts
+    guests: Literal["real", "paper"] = "real"
+    """Paper guests have no substance: nobody can log in to them."""
 
 
 class Board(Shape):

@@ -110,7 +110,7 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
     ]
 
 
-def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape]) -> shapes.ClassroomShape:
+def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool) -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
     words: dict[str, int] = {}
     spares = [row for row in seats if row.spare and row.status != "gone"]
@@ -127,6 +127,7 @@ def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape]) -> shape
         starts=one.lease.starts,
         ends=one.lease.ends,
         closed=one.closed,
+        guests="paper" if paper else "real",
         counts=shapes.Counts(
             seats=len(learners),
             ready=words.get("ready", 0),

@@ -108,6 +108,8 @@ def _plain(boards: Iterator[Board], until: Until) -> Board:
     said: dict[int, str] = {}
     board: Board = {"seats": []}
     for board in boards:
+        if not said and board["classroom"]["guests"] == "paper":
+            screen.say("PAPER: nobody can log in to the guests of this class")
         for seat in board["seats"]:
             line = _line(seat)
             if said.get(seat["number"]) != line:
@@ -160,7 +162,8 @@ def _head(room: dict[str, Any]) -> Text:
     words = " · ".join([f"{counts['ready']} of {counts['seats']} ready", *others, *spares])
     left = screen.span(_ago(room["ends"]) * -1)
     state = "closed" if room["closed"] else f"time left {left}"
-    return Text.assemble((room["slug"], "bold"), f"  {room['blueprint']}  {words}  {_clock(datetime.now(UTC).isoformat())}  {state}")
+    paper = ("PAPER: nobody can log in to these guests  ", "bold yellow") if room["guests"] == "paper" else ""
+    return Text.assemble(paper, (room["slug"], "bold"), f"  {room['blueprint']}  {words}  {_clock(datetime.now(UTC).isoformat())}  {state}")
 
 
 def table(board: Board) -> Table:

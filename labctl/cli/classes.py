@@ -133,7 +133,16 @@ def list_(
     if json:
         screen.data(rooms)
         return
-    rows = [[r["slug"], r["blueprint"], f"{r['counts']['ready']}/{r['counts']['seats']}", r["ends"], r["trainer"]] for r in rooms]
+    rows = [
+        [
+            r["slug"],
+            r["blueprint"],
+            f"{r['counts']['ready']}/{r['counts']['seats']}{' PAPER' * (r['guests'] == 'paper')}",
+            r["ends"],
+            r["trainer"],
+        ]
+        for r in rooms
+    ]
     screen.table(["class", "blueprint", "ready", "until", "trainer"], rows) if rows else screen.say("No class is open.")
 
 

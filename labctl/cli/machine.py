@@ -19,7 +19,14 @@ def add_to(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def up() -> None:
+def up(
+    paper: Annotated[
+        int | None, typer.Option("--paper", min=1, max=64, metavar="NODES", help="A paper cluster of so many nodes: no real guests.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option("--speed", min=0.01, max=10_000, help="How many times faster than ours the paper cluster's clock runs.")
+    ] = None,
+) -> None:
     """Start labctl on this machine: node, broker, worker, clock and API.
 
     Starts only what is missing, so it may be repeated. Without a `site.yaml` in the home it makes a sandbox node first, which
@@ -31,10 +38,14 @@ def up() -> None:
 
       LABCTL_HOME=/srv/second LABCTL_INSTALLATION=second LABCTL_API_PORT=8441 LABCTL_SANDBOX_PORT=8007
       LABCTL_MANAGEMENT=100.80.0.0/16 labctl up     (a second labctl beside the first)
+
+      LABCTL_HOME=/srv/trial labctl up --paper 16 --speed 20     (a cluster of 16 nodes whose guests are only paper)
     """
     from labctl.services import up as up_
 
-    up_.up(settings_.Settings(), screen.timed, screen.say)
+    asked: dict[str, Any] = {"paper_nodes": paper, "paper_speed": speed}
+    settings = settings_.Settings(**{name: value for name, value in asked.items() if value is not None})
+    up_.up(settings, screen.timed, screen.say)
     screen.say("labctl is up. `labctl status` shows it; `labctl down` stops it.")
 
 

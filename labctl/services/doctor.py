@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from labctl import errors, wiring
 from labctl import settings as settings_
 from labctl.drivers import broker as broker_
-from labctl.drivers import wire
-from labctl.services import cluster, engine, node, parts, taken
+from labctl.drivers import paper
+from labctl.services import cable, cluster, engine, node, parts, taken
 
 PROGRAMS = {"ssh": "openssh-client", "ip": "iproute2", "nft": "nftables"}
 """Program -> the Debian package that brings it."""
@@ -57,6 +57,9 @@ def _programs(settings: settings_.Settings) -> Iterator[Finding]:
 
 
 def _guests(settings: settings_.Settings) -> Iterator[Finding]:
+    if node.paper(settings):
+        yield Finding("guests", False, f"PAPER CLUSTER: {paper.WORDS}", "For real guests take another home.", needed=False)
+        return
     if not node.in_use(settings):
         return
     for one in node.check(settings).get("findings", []):
@@ -90,7 +93,7 @@ def _broker(settings: settings_.Settings) -> Iterator[Finding]:
 
 def _route(settings: settings_.Settings) -> Iterator[Finding]:
     """Before there is a site: whether the range that `up` would take is free on this machine."""
-    if settings.site_file.exists():
+    if settings.site_file.exists() or node.paper(settings):
         return
     clash = taken.overlap(settings)
     remedy = "Choose another range with LABCTL_MANAGEMENT, e.g. 100.80.0.0/16." if clash else ""
@@ -111,8 +114,10 @@ def _site(settings: settings_.Settings) -> Iterator[Finding]:
             yield Finding("token", False, text, "Give it the roles of infra/deploy (least-privilege role).")
     except errors.LabctlError as error:
         yield Finding("cluster", False, error.message, error.hint or "`labctl up` starts the sandbox node.")
-    assert isinstance(wired.wire, wire.Wire)
-    bad = wired.wire.findings()
+    if wired.paper:
+        yield Finding("management network", True, "none: guests of paper have no cards that anything could reach")
+        return
+    bad = cable.of(wired).findings()
     for text in bad:
         what, _, remedy = text.partition(": ")
         yield Finding("management network", False, what, remedy)

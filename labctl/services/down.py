@@ -6,8 +6,7 @@ import shutil
 
 from labctl import errors, wiring
 from labctl import settings as settings_
-from labctl.drivers import wire
-from labctl.services import node, owner, parts, processes
+from labctl.services import cable, node, owner, parts, processes
 from labctl.services.up import Timed
 
 RECORDS = ("state", "ansible", "bundles", "shelf")
@@ -50,9 +49,7 @@ def down(settings: settings_.Settings, timed: Timed, *, wipe: bool = False) -> l
 def _wire_away(settings: settings_.Settings) -> None:
     if not settings.site_file.exists():
         return
-    laid = wiring.build(settings).wire
-    assert isinstance(laid, wire.Wire)
-    laid.remove()
+    cable.of(wiring.build(settings)).remove()
 
 
 def _forget(settings: settings_.Settings) -> None:

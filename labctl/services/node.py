@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from labctl import errors
 from labctl import settings as settings_
+from labctl.drivers import paper as paper_
 from labctl.drivers import site_file
 from labctl.model import site as site_
 
@@ -33,6 +34,36 @@ def in_use(settings: settings_.Settings) -> bool:
     if not settings.site_file.exists():
         return True
     return Path(read_site(settings).cluster.ca_file).is_relative_to(home(settings))
+
+
+def paper(settings: settings_.Settings) -> bool:
+    """Whether this installation's guests are (or will be) paper. The two kinds are never mixed: what was made first decides."""
+    if settings.site_file.exists():
+        return read_site(settings).guests == "paper"
+    return settings.paper_nodes > 0 or _made(settings).get("runtime") == "paper"
+
+
+def refuse_mixed(settings: settings_.Settings) -> None:
+    """Raise Conflict where another kind or size of cluster was asked for than this home has already."""
+    made = _made(settings)
+    if not settings.paper_nodes or not (made or settings.site_file.exists()):
+        return
+    hint = "Take another home (LABCTL_HOME), or `labctl down --wipe` first."
+    if not paper(settings) or made.get("runtime", "paper") != "paper":
+        raise errors.Conflict("this home has a cluster with real guests: a paper cluster is never mixed with it.", hint=hint)
+    there = _paper_nodes(settings)
+    if there and there != settings.paper_nodes:
+        raise errors.Conflict(f"this home has a paper cluster of {there} nodes already, not of {settings.paper_nodes}.", hint=hint)
+
+
+def _paper_nodes(settings: settings_.Settings) -> int:
+    """How many nodes the paper cluster has; 0 where that is not known."""
+    return len((_credentials(settings) or {}).get("nodes", []))
+
+
+def _made(settings: settings_.Settings) -> dict[str, Any]:
+    """What the node's own settings say of it; empty before it was begun."""
+    return _read(home(settings) / "settings.json") or {}
 
 
 def port(settings: settings_.Settings) -> int:
@@ -81,6 +112,8 @@ def initialise(settings: settings_.Settings, deploy_key: Path) -> None:
     words = ["init", "--home", str(home(settings)), "--name", settings.installation, "--listen", f"127.0.0.1:{settings.sandbox_port}"]
     words += ["--uplink", interface(settings), "--management", str(settings.management), "--authorized-key", str(deploy_key)]
     words += ["--cache", str(settings.cache)]
+    if paper(settings):
+        words += ["--runtime", "paper", "--nodes", str(settings.paper_nodes or 1), "--speed", f"{settings.paper_speed:g}"]
     home(settings).mkdir(parents=True, exist_ok=True)
     _run(command(settings, *words), "the sandbox node could not be set up")
     write_site(settings)
@@ -105,6 +138,9 @@ def write_site(settings: settings_.Settings) -> None:
             secret_file=str(secret),
             ca_file=str(credentials["ca_file"]),
         ),
+        guests="paper" if credentials.get("paper") else "real",
+        paper_speed=float(credentials.get("speed", 1.0)),
+        zone_type=credentials.get("zone_type", "vlan"),
         management=settings.management,
         management_interface=interface(settings),
         images={name: site_.Image.model_validate(image) for name, image in credentials["images"].items()},
@@ -149,6 +185,9 @@ def remarks(settings: settings_.Settings) -> list[str]:
     found = status(settings)
     if not found:
         return ["the sandbox node of this home says nothing of itself"]
+    if paper(settings):
+        size, speed = _paper_nodes(settings) or 1, read_site(settings).paper_speed
+        return [f"IT IS A PAPER CLUSTER of {size} nodes, its clock runs {speed:g} times as fast as ours: {paper_.WORDS}"]
     lines = [f"it is the sandbox node of this machine, which speaks the Proxmox API; guests are {found.get('runtime')}"]
     if found.get("stands_in"):
         lines.append("KVM does not run here: a container stands in for each virtual machine")
@@ -183,8 +222,12 @@ def wipe(settings: settings_.Settings) -> list[str]:
 
 
 def _credentials(settings: settings_.Settings) -> dict[str, Any] | None:
+    return _read(home(settings) / "credentials.json")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((home(settings) / "credentials.json").read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

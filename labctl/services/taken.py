@@ -14,7 +14,7 @@ from labctl.services import node, parts, processes
 def refuse(settings: settings_.Settings) -> None:
     """Raise Conflict for the first thing that a labctl of this home would need and somebody else has."""
     _ports(settings)
-    if not node.in_use(settings) or node.begun(settings):
+    if not node.in_use(settings) or node.begun(settings) or node.paper(settings):
         return
     name = f"{settings.installation}-node"
     if name in _lines("ip", "netns", "list") or node.interface(settings) in _links():

@@ -11,8 +11,8 @@ from contextlib import AbstractContextManager
 
 from labctl import errors, ports, wiring
 from labctl import settings as settings_
-from labctl.drivers import ssh_ca, wire
-from labctl.services import node, owner, parts, processes, taken
+from labctl.drivers import paper, ssh_ca
+from labctl.services import cable, node, owner, parts, processes, taken
 
 Timed = Callable[[str], AbstractContextManager[list[str]]]
 """Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
@@ -41,8 +41,7 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
             wired.database.migrate()
             os.umask(before)
         with timed("management network"):
-            assert isinstance(wired.wire, wire.Wire)
-            wired.wire.lay()
+            cable.of(wired).lay()
         if parts.broker_of(settings).own:
             _start(settings, parts.broker(settings), timed, say)
         _together(settings, (parts.worker(settings), parts.beat(settings), parts.api(settings)), timed, say)
@@ -50,7 +49,8 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
 
 
 def _look(settings: settings_.Settings) -> None:
-    if os.geteuid() != 0:
+    node.refuse_mixed(settings)
+    if os.geteuid() != 0 and not node.paper(settings):
         raise errors.Forbidden(
             "`labctl up` needs root: it makes network interfaces, rules and guests on this machine.", hint="Run it with sudo, or as root."
         )
@@ -59,6 +59,19 @@ def _look(settings: settings_.Settings) -> None:
 
 
 def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
+    if node.paper(settings):
+        say(f"PAPER CLUSTER: {paper.WORDS}.")
+    else:
+        _for_real_guests(settings, timed)
+    public = settings.home / "secrets" / "deploy_key.pub"
+    public.write_text(ssh_ca.Authority(settings.home / "secrets").deploy_public() + "\n")
+    if not node.set_up(settings):
+        with timed("sandbox node: certificates, users, networks, templates"):
+            node.initialise(settings, public)
+    _start(settings, parts.sandbox_node(settings), timed, say)
+
+
+def _for_real_guests(settings: settings_.Settings, timed: Timed) -> None:
     found = node.check(settings)
     if not found["ok"]:
         raise errors.Conflict(
@@ -66,12 +79,6 @@ def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> Non
         )
     with timed("guest image"):
         node.make_image(settings)
-    public = settings.home / "secrets" / "deploy_key.pub"
-    public.write_text(ssh_ca.Authority(settings.home / "secrets").deploy_public() + "\n")
-    if not node.set_up(settings):
-        with timed("sandbox node: certificates, users, networks, templates"):
-            node.initialise(settings, public)
-    _start(settings, parts.sandbox_node(settings), timed, say)
 
 
 def _start(settings: settings_.Settings, part: processes.Part, timed: Timed, say: processes.Say) -> None:
