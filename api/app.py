@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import boards, problems, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_state
+from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
 from labctl import wiring
 
 _ABOUT = """
@@ -52,6 +52,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
     problems.install(app)
-    for router in (routes_state.router, routes_blueprints.router, routes_classes.router, routes_goldens.router, routes_seats.router):
+    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door)
+    for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     return app

@@ -16,7 +16,8 @@ Number = Annotated[int, Path(ge=1, le=100_000, description="The seat's number, f
 EnvironmentId = Annotated[str, Path(min_length=1, max_length=40, description="The environment's id.")]
 
 
-def _own(asker: who.Asker, house: who.House, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
+def own(asker: who.Asker, house: who.House, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
+    """The seat, if it is the asker's to see. Raises NotFound."""
     missing = f"seat {number} in a classroom `{slug}`"
     try:
         board = boards.read(house, known, slug)
@@ -43,7 +44,7 @@ def list_seats(asker: who.Staff, house: who.House, known: Notes, slug: Slug) -> 
 @router.get("/classrooms/{slug}/seats/{number}", summary="One seat", responses=problems.answers(401, 403, 404, 422))
 def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
     """Its status word, step, machines and trouble."""
-    return _own(asker, house, known, slug, number)
+    return own(asker, house, known, slug, number)
 
 
 @router.post(
@@ -54,7 +55,7 @@ def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, num
 )
 def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
     """Back to how it was when it first was ready; what was done in it since then is lost. Also clears the way when a step failed."""
-    _own(asker, house, known, slug, number)
+    own(asker, house, known, slug, number)
     house.desk.reset(slug, number, who=asker.name)
     look = f"/api/v1/classrooms/{slug}/seats/{number}"
     response.headers["Location"] = look
@@ -69,7 +70,7 @@ def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, nu
 )
 def undo_reset(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
     """Back to what was there before the last reset, as long as that is kept (`undo_until` of the seat)."""
-    _own(asker, house, known, slug, number)
+    own(asker, house, known, slug, number)
     house.seating.undo(slug, number, who=asker.name)
     look = f"/api/v1/classrooms/{slug}/seats/{number}"
     response.headers["Location"] = look
@@ -98,7 +99,7 @@ def swap_seat(
 @router.post("/classrooms/{slug}/seats/{number}/bundle", summary="Files for ssh", responses=problems.answers(401, 403, 404, 409, 422))
 def seat_bundle(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.BundleShape:
     """A fresh key and certificate that ends with the lease, a config and known_hosts: `ssh -F FOLDER/config MACHINE`."""
-    _own(asker, house, known, slug, number)
+    own(asker, house, known, slug, number)
     bundle = house.desk.bundle(slug, number)
     response.headers["Cache-Control"] = "no-store"
     return shapes.BundleShape(files=bundle.files, hosts=list(bundle.hosts))

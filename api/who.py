@@ -10,7 +10,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from labctl import errors, ports, wiring
 
-TRAINER, IT, LEARNER = "trainer", "it", "learner"
+TRAINER, IT, LEARNER, DOOR = "trainer", "it", "learner", "door"
 STAFF = (TRAINER, IT)
 EVERYONE = (TRAINER, IT, LEARNER)
 
@@ -75,3 +75,4 @@ def _asker(token: ports.Token) -> Asker:
 Staff = Annotated[Asker, Depends(May(*STAFF))]
 ItOnly = Annotated[Asker, Depends(May(IT))]
 Anyone = Annotated[Asker, Depends(May(*EVERYONE))]
+DoorOnly = Annotated[Asker, Depends(May(DOOR))]

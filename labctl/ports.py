@@ -198,6 +198,16 @@ class Tokens(Protocol):
         """All owners, never a secret."""
 
 
+class Codes(Protocol):
+    """One-time codes for the SSH door, stored hashed."""
+
+    def keep(self, code: str, environment: str, until: datetime) -> None:
+        """Good once, until then."""
+
+    def take(self, code: str) -> str | None:
+        """The environment it was made for, and it is used up; None for an unknown, used or expired one."""
+
+
 class Provisioner(Protocol):
     """Existence: guests, networks, pools. Filled by `infra`."""
 
@@ -292,6 +302,9 @@ class Keys(Protocol):
 
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
         """Fresh key and certificate, valid until then."""
+
+    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+        """A certificate for somebody else's key ("ssh-ed25519 AAAA..."), valid until then. Raises BadInput."""
 
 
 class Digests(Protocol):

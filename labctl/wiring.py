@@ -22,6 +22,7 @@ from labctl.steps import kit as kit_
 
 if TYPE_CHECKING:
     from labctl import desk as desk_
+    from labctl import entering as entering_
     from labctl import fitting as fitting_
     from labctl import seating as seating_
     from labctl.drivers import bell as bell_
@@ -101,6 +102,11 @@ class Wiring:
     @cached_property
     def tokens(self) -> ports.Tokens:
         """Bearer tokens."""
+        return self.database
+
+    @cached_property
+    def codes(self) -> ports.Codes:
+        """One-time codes."""
         return self.database
 
     @cached_property
@@ -252,6 +258,13 @@ class Wiring:
         from labctl import seating
 
         return seating.Seating(self.desk)
+
+    @cached_property
+    def entering(self) -> entering_.Entering:
+        """Says who may go in where."""
+        from labctl import entering
+
+        return entering.Entering(self.desk, self.codes, self.keys)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

@@ -295,6 +295,9 @@ class FakeKeys:
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
         return Bundle(files={"config": f"{plan.principal} until {until:%H:%M}"}, hosts=tuple(machine.name for machine in machines))
 
+    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+        return f"{public_key} for {login} on {principal} until {until:%H:%M}"
+
 
 @dataclass
 class NoTraces:

@@ -89,6 +89,11 @@ class Keys:
             hint="Open the class on a cluster with real guests.",
         )
 
+    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+        """Raises Conflict always."""
+        del public_key, until
+        raise errors.Conflict(f"nobody can log in to {principal} as {login}: this cluster's {WORDS}.")
+
 
 class Prober:
     """See the module. `speed`: how many times faster than ours the cluster's clock runs. `patience`: modelled seconds for a boot."""

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from labctl import errors, ports
+from labctl.model import passage
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan
 
@@ -46,8 +47,8 @@ class Login:
 
 
 def host_name(plan: Plan, machine: str) -> str:
-    """The name a guest's host certificate is made for. It stays the same through reset and rebuild."""
-    return f"{machine}.{plan.principal}.lab"
+    """The name a guest's host certificate is made for."""
+    return passage.host_name(plan.principal, machine)
 
 
 class Authority:
@@ -91,13 +92,25 @@ class Authority:
 
     def learner(self, plan: Plan, until: datetime, now: datetime | None = None) -> Login:
         """A fresh key and a certificate for the plan's seat that ends at `until`."""
-        moment = now or datetime.now(UTC)
-        begins = min(moment, until) - CLOCK_SKEW
         key = ed25519.Ed25519PrivateKey.generate()
-        builder = _builder(key.public_key(), serialization.SSHCertificateType.USER, f"{plan.seat.login} {plan.principal}", [plan.principal])
+        return Login(_private_text(key), self._certificate(key.public_key(), plan.seat.login, plan.principal, until, now))
+
+    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+        """See `ports.Keys`: for the door, which goes in for a learner who has no key."""
+        try:
+            key = _ed25519(public_key)
+        except errors.PermanentError as error:
+            raise errors.BadInput("that is not an ed25519 public key") from error
+        return self._certificate(key, login, principal, until)
+
+    def _certificate(
+        self, key: ed25519.Ed25519PublicKey, login: str, principal: str, until: datetime, now: datetime | None = None
+    ) -> str:
+        begins = min(now or datetime.now(UTC), until) - CLOCK_SKEW
+        builder = _builder(key, serialization.SSHCertificateType.USER, f"{login} {principal}", [principal])
         builder = builder.valid_after(_seconds(begins)).valid_before(_seconds(until))
         builder = builder.add_extension(b"permit-port-forwarding", b"").add_extension(b"permit-pty", b"")
-        return Login(_private_text(key), builder.sign(self._key("user_ca")).public_bytes().decode())
+        return builder.sign(self._key("user_ca")).public_bytes().decode()
 
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> ports.Bundle:
         """A learner's files for `ssh -F FOLDER/config MACHINE`. `config` names its folder as `@FOLDER@`: whoever writes the

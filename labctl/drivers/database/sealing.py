@@ -6,6 +6,8 @@ needs no plan.
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 import secrets
 import stat
@@ -38,6 +40,11 @@ class Seal:
                 f"a plan in the database was sealed with another key than the one in {self._file}.",
                 hint="Put the key back that belongs to this database. Environments can be removed without it.",
             ) from None
+
+    def digest(self, text: str) -> bytes:
+        """HMAC-SHA256 of a short secret under a key of its own that follows from the file's."""
+        key = hashlib.sha256(b"labctl codes " + self._read_or_make()).digest()
+        return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
     def _fernet(self) -> Fernet:
         if self._key is None:

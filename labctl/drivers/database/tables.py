@@ -140,3 +140,12 @@ tokens = sa.Table(
     sa.Column("expires", Moment),
     sa.Column("created", Moment, nullable=False),
 )
+
+# One-time codes for the SSH door: only a hash is kept, and a row goes when its code is shown.
+codes = sa.Table(
+    "codes",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+)

@@ -1,0 +1,292 @@
+"""One connection at the door: who is it, which seat, which channels (`access.md` 2.3, 2.4).
+
+    seat-…            a certificate of labctl's user authority with this very principal: jump to the seat's machines, port 22
+    LOGIN+MACHINE     a one-time code: everything is carried by the door into that machine
+    LOGIN             the same, where the seat has one machine
+
+Everything else is refused: shells and files of the door itself, other addresses and ports, listening, sockets, agents, X11.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncssh
+
+from labctl import errors
+from labctl.door import asking, forwarding, limits, relay
+from labctl.model import passage
+
+LOG = logging.getLogger(__name__)
+
+SSH_PORT = 22
+_WELCOME = "labctl: type the code that your seat's page shows (or `labctl code`).\n"
+_AGAIN = "That code is not good. Codes work once and for two minutes.\n"
+_LATER = "Too many wrong codes. Wait a minute, then take a new one.\n"
+
+
+@dataclass
+class House:
+    """What all connections share."""
+
+    asks: asking.Asking
+    user_authority: str
+    host_authority: str
+    caps: limits.Limits = field(default_factory=limits.Limits)
+    connections: set[Door] = field(default_factory=set)
+    quotas: dict[str, limits.Quota] = field(default_factory=dict)
+    guest_port: int = SSH_PORT
+
+    def __post_init__(self) -> None:
+        self.guesses = limits.Guesses(self.caps)
+
+    def quota(self, principal: str) -> limits.Quota:
+        """The seat's one bucket, however many connections it has."""
+        return self.quotas.setdefault(principal, limits.Quota(self.caps.rate))
+
+    def of(self, principal: str) -> list[Door]:
+        """The seat's connections."""
+        return [door for door in self.connections if door.way is not None and door.way.principal == principal]
+
+
+class Door(asyncssh.SSHServer):
+    """See the module."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._conn: asyncssh.SSHServerConnection | None = None
+        self._login = ""
+        self._machine = ""
+        self._wrong = 0
+        self.way: passage.Way | None = None
+        self.channels = 0
+        self._guest: asyncssh.SSHClientConnection | None = None
+        self._entering: asyncio.Task[asyncssh.SSHClientConnection] | None = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Too many who have not said who they are: this one goes at once."""
+        self._conn = conn
+        unknown = sum(door.way is None for door in self._house.connections)
+        if unknown >= self._house.caps.unknown:
+            LOG.warning("refused a connection: %d have not signed in", unknown)
+            conn.abort()
+            return
+        self._house.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its way into the guest goes too."""
+        del exc
+        self._house.connections.discard(self)
+        if self._entering is not None:
+            self._entering.cancel()
+        if self._guest is not None:
+            self._guest.abort()
+        if self.way is not None:
+            LOG.info("%s left", self.way.principal)
+            if not self._house.of(self.way.principal):
+                self._house.quotas.pop(self.way.principal, None)
+
+    def end(self) -> None:
+        """It may be in no more: at once, whatever it is doing."""
+        if self._guest is not None:
+            self._guest.abort()
+        if self._conn is not None:
+            self._conn.disconnect(asyncssh.DISC_BY_APPLICATION, "this seat is closed, or starts again: see its page")
+
+    # Who is it
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody has to prove something."""
+        self._login, _, self._machine = username.partition("+")
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        """Certificates name a seat; a login without one has a code."""
+        return passage.seat_of(self._login) is not None and not self._machine
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Plain keys open nothing."""
+        del username, key
+        return False
+
+    async def validate_ca_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        """Ours, and the seat may be entered now. That the certificate names this principal, asyncssh looks at."""
+        if _public(key) != self._house.user_authority:
+            return False
+        try:
+            self.way = self._within(await self._house.asks.way(username))
+        except errors.LabctlError as error:
+            LOG.info("refused %s: %s", username, error)
+            return False
+        return True
+
+    def kbdint_auth_supported(self) -> bool:
+        """For those without a key."""
+        return passage.seat_of(self._login) is None
+
+    def get_kbdint_challenge(self, username: str, lang: str, submethods: str) -> Any:
+        """One prompt; what is typed is shown, for a code is good once."""
+        del username, lang, submethods
+        return "", _WELCOME, "en", [("Code: ", True)]
+
+    async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> Any:
+        """True, or the prompt again; after three wrong ones the connection ends."""
+        del username
+        if self._house.guesses.too_many(self._login):
+            self._close(_LATER)
+            return False
+        try:
+            way = self._within(await self._house.asks.redeem(responses[0] if responses else "", self._login))
+            self._machine = _machine(way, self._machine)
+        except errors.TemporaryError as error:
+            LOG.warning("a code could not be looked at: %s", error)
+            return "", "labctl does not answer just now. Try again.\n", "en", [("Code: ", True)]
+        except errors.LabctlError as error:
+            return self._was_wrong(error)
+        self.way = way
+        return True
+
+    def _was_wrong(self, error: errors.LabctlError) -> Any:
+        LOG.info("refused a code for %s: %s", self._login, error)
+        self._house.guesses.wrong(self._login)
+        self._wrong += 1
+        if self._wrong >= self._house.caps.guesses:
+            self._close("Three wrong codes.")
+            return False
+        return "", _AGAIN, "en", [("Code: ", True)]
+
+    def _close(self, why: str) -> None:
+        if self._conn is not None:
+            self._conn.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, why.strip())
+
+    def _within(self, way: passage.Way) -> passage.Way:
+        if len(self._house.of(way.principal)) >= self._house.caps.connections:
+            raise errors.Forbidden(f"seat {way.principal} has {self._house.caps.connections} connections already")
+        return way
+
+    def auth_completed(self) -> None:
+        """For the log: who is in, never with what."""
+        if self.way is not None:
+            LOG.info("%s entered as %s", self.way.principal, "jump" if not self._machine else f"relay to {self._machine}")
+
+    # What may they open
+
+    def session_requested(self) -> Any:
+        """The door itself has no shell; a relay's session is the guest's."""
+        return self._carried(self._session) if self._machine else False
+
+    async def _session(self, over: Callable[[], None]) -> relay.Outside:
+        try:
+            guest = await self._inside()
+        except asyncssh.ChannelOpenError:
+            over()
+            raise
+        return relay.Outside(guest, self._quota(), over)
+
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
+        """Jump: a machine's name and port 22. Relay: what the machine itself can reach."""
+        del orig_host, orig_port
+        if self.way is None:
+            return False
+        if self._machine:
+            return self._carried(lambda over: self._forwarded(dest_host, dest_port, over))
+        target = self.way.target(dest_host)
+        if target is None or dest_port != SSH_PORT:
+            LOG.info("refused %s a channel to %r port %d", self.way.principal, dest_host, dest_port)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "only your own machines by name, port 22")
+        return self._carried(lambda over: self._dialled(target.name, over))
+
+    async def _dialled(self, name: str, over: Callable[[], None]) -> forwarding.Half:
+        """Asked again at each channel: a machine may have another address by now, or the seat be closed."""
+        try:
+            way = await self._house.asks.way(self._principal())
+            target = way.target(name)
+        except errors.LabctlError:
+            target = None
+        if target is None:
+            over()
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "that machine cannot be entered now")
+        return await forwarding.dial(target.address, self._house.guest_port, self._quota(), over)
+
+    async def _forwarded(self, host: str, port: int, over: Callable[[], None]) -> forwarding.Half:
+        try:
+            guest = await self._inside()
+        except asyncssh.ChannelOpenError:
+            over()
+            raise
+        return await forwarding.through(guest, host, port, self._quota(), over)
+
+    def _carried(self, make: Callable[[Callable[[], None]], Awaitable[Any]]) -> Awaitable[Any]:
+        """Count the channel while it lives. Raises ChannelOpenError above the seat's cap."""
+        if sum(door.channels for door in self._house.of(self._principal())) >= self._house.caps.channels:
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "your seat has too many channels open")
+        self.channels += 1
+        counted = [True]
+
+        def over() -> None:
+            if counted:
+                counted.pop()
+                self.channels -= 1
+
+        return make(over)
+
+    async def _inside(self) -> asyncssh.SSHClientConnection:
+        """One connection into the guest for all channels, made at the first. Raises ChannelOpenError."""
+        if self._entering is None or (self._entering.done() and (self._entering.cancelled() or self._entering.exception())):
+            self._entering = asyncio.get_running_loop().create_task(self._enter())
+        try:
+            self._guest = await asyncio.shield(self._entering)
+        except (asyncssh.Error, errors.LabctlError, OSError, TimeoutError) as error:
+            LOG.warning("%s cannot enter %s: %s", self._principal(), self._machine, error)
+            raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "that machine cannot be entered now") from None
+        return self._guest
+
+    async def _enter(self) -> asyncssh.SSHClientConnection:
+        """With a key made for this moment and a certificate of ten minutes; only the machine's own host certificate is accepted."""
+        way = await self._house.asks.way(self._principal())
+        target = way.target(self._machine)
+        if target is None:
+            raise errors.Forbidden("the seat has no such machine")
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        certificate = await self._house.asks.certificate(way.principal, key.export_public_key().decode())
+        return await asyncssh.connect(
+            target.address,
+            self._house.guest_port,
+            username=target.user,
+            client_keys=[(key, asyncssh.import_certificate(certificate))],
+            known_hosts=asyncssh.import_known_hosts(f"@cert-authority {target.host} {self._house.host_authority}\n"),
+            host_key_alias=target.host,
+            server_host_key_algs=["ssh-ed25519-cert-v01@openssh.com"],
+            preferred_auth="publickey",
+            agent_path=None,
+            config=None,
+            compression_algs=None,
+            connect_timeout=forwarding.DIAL_SECONDS,
+            login_timeout=15,
+            keepalive_interval=15,
+        )
+
+    def _principal(self) -> str:
+        return self.way.principal if self.way is not None else ""
+
+    def _quota(self) -> limits.Quota:
+        return self._house.quota(self._principal())
+
+
+def _machine(way: passage.Way, named: str) -> str:
+    if named:
+        if way.target(named) is None:
+            raise errors.Forbidden("the seat has no such machine")
+        return named
+    if len(way.targets) != 1:
+        raise errors.Forbidden(f"say which machine: {way.login}+{'|'.join(one.name for one in way.targets)}")
+    return way.targets[0].name
+
+
+def _public(key: asyncssh.SSHKey) -> str:
+    """Algorithm and key, without the comment."""
+    return " ".join(key.export_public_key().decode().split()[:2])

@@ -1,0 +1,131 @@
+"""Who may go in where, now: asked at each connection, each channel and each second by the door, and by whoever opens a terminal.
+
+A seat may be entered while it is READY under a lease that has begun and not ended; nothing else is looked at. One-time codes
+are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.door`, not here.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from labctl import desk as desk_
+from labctl import errors, ports
+from labctl.model import lifecycle, passage
+from labctl.model.classroom import Seat
+from labctl.model.environment import Environment
+from labctl.model.plan import Plan
+
+ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
+"""30 signs that nobody takes for one another."""
+
+LENGTH = 8
+
+CODE_LIFE = timedelta(minutes=2)
+
+_CLOSED = "that seat cannot be entered now"
+"""To the door nothing more is said: which seats exist is not for those outside to know."""
+
+
+@dataclass(frozen=True)
+class Entering:
+    """See the module."""
+
+    desk: desk_.Desk
+    codes: ports.Codes
+    keys: ports.Keys
+
+    def way(self, principal: str) -> passage.Way:
+        """For whoever shows a certificate with this principal. Raises Forbidden for everything that is not so now."""
+        named = passage.seat_of(principal)
+        if named is None:
+            raise errors.Forbidden(_CLOSED)
+        try:
+            seat, env = self.desk.seat(*named)
+        except errors.NotFound:
+            raise errors.Forbidden(_CLOSED) from None
+        found = self._open(seat, env)
+        # A later class of the same name has the same seats and other principals.
+        if found is None or found.principal != principal:
+            raise errors.Forbidden(_CLOSED)
+        return found
+
+    def still(self, principals: Sequence[str]) -> frozenset[str]:
+        """Which of these may be in now, with the environment each would come to ("principal environment")."""
+        alive = set()
+        for principal in set(principals):
+            try:
+                alive.add(f"{principal} {self.way(principal).environment}")
+            except errors.Forbidden:
+                continue
+        return frozenset(alive)
+
+    def new_code(self, slug: str, number: int, *, who: str) -> tuple[str, datetime]:
+        """A code for one login at the door, and until when. Raises NotFound, Conflict where the seat cannot be entered."""
+        seat, env = self.desk.seat(slug, number)
+        now = self.desk.clock.now()
+        if self._open(seat, env) is None:
+            word = lifecycle.status(env, now).value
+            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
+        code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+        until = min(now + CODE_LIFE, env.wishes.lease.ends)
+        self.codes.keep(code, env.id, until)
+        self.desk.journal.write(env.id, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
+        return code, until
+
+    def redeem(self, code: str, login: str) -> passage.Way:
+        """The seat a code was made for, once, and only under its learner's own login. A code that was shown is used up, whatever
+        came of it. Raises Forbidden.
+        """
+        text = "".join(sign for sign in code.lower() if sign in ALPHABET)
+        environment = self.codes.take(text) if len(text) == LENGTH else None
+        if environment is None:
+            raise errors.Forbidden("that code is not good (any more)")
+        env = self.desk.environments.environment(environment)
+        try:
+            seat, now_there = self.desk.seat(env.classroom, env.seat)
+        except errors.NotFound:
+            raise errors.Forbidden(_CLOSED) from None
+        found = self._open(seat, now_there) if now_there.id == environment else None
+        if found is None or found.login != login:
+            raise errors.Forbidden("that code is not good (any more)")
+        self.desk.journal.write(environment, "enter", "a code was used", login)
+        return found
+
+    def certify(self, principal: str, public_key: str) -> str:
+        """A certificate of ten minutes for the door's own key, with which it goes in for a learner who has none. Raises Forbidden."""
+        way = self.way(principal)
+        return self.keys.certify(public_key, way.login, way.principal, self.desk.clock.now() + timedelta(minutes=10))
+
+    def _open(self, seat: Seat, env: Environment) -> passage.Way | None:
+        now = self.desk.clock.now()
+        if env.wishes.aside or lifecycle.leaving(env, now) or lifecycle.status(env, now) is not lifecycle.Status.READY:
+            return None
+        plan = self.desk.environments.plan(env.id)
+        return passage.Way(
+            environment=env.id,
+            classroom=seat.classroom,
+            seat=seat.number,
+            learner=plan.seat.name,
+            login=plan.seat.login,
+            principal=plan.principal,
+            until=env.wishes.lease.ends,
+            targets=_targets(plan, env),
+        )
+
+
+def _targets(plan: Plan, env: Environment) -> tuple[passage.Target, ...]:
+    made = {machine.name: machine for machine in env.facts.machines}
+    return tuple(
+        passage.Target(
+            name=planned.name,
+            address=made[planned.name].address,
+            user=planned.login,
+            host=passage.host_name(plan.principal, planned.name),
+            host_key=made[planned.name].host_key,
+        )
+        for planned in plan.machines
+        if planned.name in made and "terminal" in planned.access
+    )
