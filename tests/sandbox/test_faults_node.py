@@ -73,7 +73,7 @@ REFUSALS = [
     ("forbidden", "GET", VM + "/{vmid}/config", {}, 403, "Permission check failed (/vms/{vmid}, VM.Audit)"),
     ("unauthorised", "GET", "/version", {}, 401, ""),
     ("cluster-lock", "POST", "/pools", {"poolid": "labs/x"}, 500, "create pool failed: cfs-lock 'file-user_cfg' error: got lock request"),
-    ("sdn-lock", "POST", "/cluster/sdn/vnets", {"vnet": "vx", "zone": "labs"}, 500, "invalid lock token provided!"),
+    ("sdn-lock", "POST", "/cluster/sdn/vnets", {"vnet": "vx", "zone": "labs", "tag": 4000}, 500, "invalid lock token provided!"),
     ("refuse", "GET", "/version", {}, 500, "refused by a fault rule"),
     ("proxy-595", "GET", "/version", {}, 595, ""),
     ("proxy-596", "GET", "/version", {}, 596, ""),
