@@ -28,8 +28,6 @@ def new_code(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, numb
     return shapes_door.CodeShape(code=code, until=until, login=plan.seat.login, machines=machines)
 
 
-
-
 @router.post("/door/way", tags=["door"], summary="Where a certificate's holder may go", responses=problems.answers(401, 403, 422))
 def way(asker: who.DoorOnly, house: who.House, asked: shapes_door.Principal) -> shapes_door.WayShape:
     """403 for everything that may not be entered now."""

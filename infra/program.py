@@ -74,6 +74,7 @@ def draw(plan: plan_.Plan, site: site_.Site, deploy_key: str) -> Program:
 
 
 def _guest(machine: plan_.PlannedMachine, plan: plan_.Plan, site: site_.Site, deploy_key: str, vnets: dict[str, str]) -> Resource:
+    elsewhere = machine.template_node if machine.template_node != machine.node else ""
     inputs: dict[str, Any] = {
         "node": machine.node,
         "kind": machine.kind,
@@ -95,6 +96,7 @@ def _guest(machine: plan_.PlannedMachine, plan: plan_.Plan, site: site_.Site, de
         "disk": machine.disk,
         "balloon": machine.memory_min,
         "nesting": machine.nesting or None,
+        "source": elsewhere or None,
     }
     needs = ["pool", *sorted({vnets[nic.vnet] for nic in machine.nics if nic.vnet in vnets}), *(f"guest-{name}" for name in machine.after)]
     return Resource(guest.GUEST.name, f"guest-{machine.name}", {k: v for k, v in inputs.items() if v is not None}, tuple(needs))

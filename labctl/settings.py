@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     sandbox_port: int = 8006
     """The port on loopback where the sandbox node listens: Proxmox' own."""
 
+    faults: Path | None = None
+    """A fault file that `labctl up` gives to the sandbox node: what it is to do wrong on purpose. Never for a real cluster."""
+
     paper_nodes: int = Field(default=0, ge=0, le=64)
     """Nodes of the paper cluster that `labctl up` makes in place of a sandbox node with real guests; 0 means real guests. Afterwards
     `site.yaml` has it."""

@@ -84,7 +84,8 @@ def _make(work: Work, inputs: kind.Inputs) -> None:
 def _bring_about(work: Work, inputs: kind.Inputs) -> None:
     where, name = place(inputs), inputs["machine"]
     work.say(f"{name}: cloning template {inputs['template']} as {where}")
-    guests.clone(work.cluster, where, int(inputs["template"]), mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
+    source = guests.Source(inputs.get("source") or where.node, int(inputs["template"]))
+    guests.clone(work.cluster, where, source, mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
     try:
         configuration.converge(work.cluster, where, wanted(inputs))
         if inputs.get("disk"):
@@ -117,7 +118,7 @@ GUEST = kind.Kind(
         "node": str, "kind": str, "vmid": int, "template": int, "pool": str, "storage": str, "name": str, "cores": int, "memory": int,
         "nics": list, "installation": str, "environment": str, "machine": str, "note": str, "tags": list, "user": str,
     },
-    optional={"balloon": int, "disk": int, "nesting": bool, "sshKeys": list},
+    optional={"balloon": int, "disk": int, "nesting": bool, "sshKeys": list, "source": str},
     replaces=frozenset({"node", "kind", "vmid", "template", "pool", "installation", "environment"}),
     identity=lambda inputs: str(inputs["vmid"]),
     make=_make,

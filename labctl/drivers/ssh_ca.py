@@ -103,9 +103,7 @@ class Authority:
             raise errors.BadInput("that is not an ed25519 public key") from error
         return self._certificate(key, login, principal, until)
 
-    def _certificate(
-        self, key: ed25519.Ed25519PublicKey, login: str, principal: str, until: datetime, now: datetime | None = None
-    ) -> str:
+    def _certificate(self, key: ed25519.Ed25519PublicKey, login: str, principal: str, until: datetime, now: datetime | None = None) -> str:
         begins = min(now or datetime.now(UTC), until) - CLOCK_SKEW
         builder = _builder(key, serialization.SSHCertificateType.USER, f"{login} {principal}", [principal])
         builder = builder.valid_after(_seconds(begins)).valid_before(_seconds(until))

@@ -7,6 +7,7 @@ lab's own addresses (`blueprint.md` 9), also those without a baked step of their
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from labctl.model import blueprint as language
 from labctl.model import digest, marks, planning
 from labctl.model import plan as plan_
 from labctl.model import site as site_
+from labctl.model.environment import Machine
 
 FRESH = timedelta(days=30)
 """How long a set counts as fresh: packages age, and so do the passwords of machine accounts (`blueprint.md` 9)."""
@@ -76,7 +78,7 @@ def golden_digest(plan: plan_.Plan, files: str) -> str:
 def _machine(machine: plan_.PlannedMachine) -> dict[str, Any]:
     return {
         "name": machine.name,
-        "template": [machine.node, machine.template],
+        "template": [machine.template_node or machine.node, machine.template],
         "kind": machine.kind,
         "disk": machine.disk,
         "nics": [[nic.network, nic.address, nic.gateway] for nic in machine.nics if nic.network is not None],
@@ -92,10 +94,20 @@ def _machine(machine: plan_.PlannedMachine) -> dict[str, Any]:
 
 def stand(plan: plan_.Plan, site: site_.Site, environment: str, plot: int) -> plan_.Plan:
     """A seat's plan whose machines are clones of the golden ones on `plot`; only the personal steps are left. May be repeated with
-    other golden machines.
+    other golden machines. On which node these are is looked up when clones are made (`rooted`), for they may be built elsewhere.
     """
     machines = tuple(
-        machine.model_copy(update={"template": marks.vmid(site, plot, index)}) for index, machine in enumerate(plan.machines, start=1)
+        machine.model_copy(update={"template": marks.vmid(site, plot, index), "template_node": ""})
+        for index, machine in enumerate(plan.machines, start=1)
     )
     personal = tuple(step for step in plan.steps if not step.bake)
     return plan.model_copy(update={"machines": machines, "steps": personal, "stands_on": environment})
+
+
+def rooted(plan: plan_.Plan, golden: Iterable[Machine]) -> plan_.Plan:
+    """The plan with the nodes on which its golden machines really are."""
+    nodes = {machine.vmid: machine.node for machine in golden}
+    machines = tuple(
+        machine.model_copy(update={"template_node": nodes.get(machine.template, machine.template_node)}) for machine in plan.machines
+    )
+    return plan.model_copy(update={"machines": machines})

@@ -91,6 +91,7 @@ class Share:
     memory_free: int
     disk: int
     disk_free: int
+    seats: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,31 +119,36 @@ class Fit:
 
 
 def fit(plans: Sequence[Plan], supply: Supply, seats: int, *, plots: int, bound: str = "plots", blueprint: str = "") -> Fit:
-    """Whether `seats` of them fit, with every shortage. `plans` are those of the first seats, at least one; where fewer plots than
-    seats are free (`plots`), the rest is taken to need as much. `bound` says what limits the plots.
+    """Whether `seats` of them fit where they are planned, with every shortage. `plans` are those of all seats, or of the first ones:
+    the rest is then taken to need as much. `plots`: how many are free; `bound` says what limits them.
     """
     short: list[Short] = []
     if plots < seats:
         short.append(Short(bound, "", seats, plots, "", plots))
     shares = _shares(plans, supply, seats)
     nodes = {node.name: node for node in supply.nodes}
-    for share in shares:
-        short += _of_node(share, nodes[share.node], seats)
+    short += _of_nodes(shares, nodes, seats)
     short += _of_shared(shares, nodes, seats)
-    short += _taken(plans, supply)
+    short += _taken(plans[: max(plots, 1)], supply)
     most = min([seats, *(one.seats for one in short)])
     return Fit(blueprint or plans[0].blueprint, seats, not short, most, tuple(short), tuple(shares))
 
 
-def _of_node(share: Share, node: Node, seats: int) -> list[Short]:
-    found = []
-    if share.memory > share.memory_free:
-        found.append(
-            Short("memory", f"node {share.node}", share.memory, share.memory_free, "MiB", _part(seats, share.memory_free, share.memory))
-        )
-    if not node.shared and share.disk > share.disk_free:
-        where = f"storage {node.storage} on {share.node}"
-        found.append(Short("disk", where, share.disk, share.disk_free, "MiB", _part(seats, share.disk_free, share.disk)))
+def _of_nodes(shares: Sequence[Share], nodes: Mapping[str, Node], seats: int) -> list[Short]:
+    """What is short on single nodes. A seat that finds no room on its node finds none on the others either, for seats were placed
+    where room was; so the seats that fit are those that fit on each.
+    """
+    memory = [_part(share.seats, share.memory_free, share.memory) for share in shares]
+    disk = [share.seats if nodes[share.node].shared else _part(share.seats, share.disk_free, share.disk) for share in shares]
+    most = min(seats, sum(min(pair) for pair in zip(memory, disk, strict=True)))
+    found = [
+        Short("memory", f"node {share.node}", share.memory, share.memory_free, "MiB", most)
+        for share in shares
+        if share.memory > share.memory_free
+    ]
+    for share in (one for one in shares if one.disk > one.disk_free and not nodes[one.node].shared):
+        where = f"storage {nodes[share.node].storage} on {share.node}"
+        found.append(Short("disk", where, share.disk, share.disk_free, "MiB", most))
     return found
 
 
@@ -169,28 +175,43 @@ def _taken(plans: Sequence[Plan], supply: Supply) -> list[Short]:
 
 
 def _shares(plans: Sequence[Plan], supply: Supply, seats: int) -> list[Share]:
-    shares = []
+    shares: list[Share] = []
+    laid = False
     for node in supply.nodes:
         machines = [machine for plan in plans for machine in plan.machines if machine.node == node.name]
         if not machines:
             continue
-        sizes = {(node.name, machine.template): supply.templates.get((node.name, machine.template), 0) for machine in machines}
-        disks = [(machine.disk or 0) * 1024 or sizes[node.name, machine.template] or USUAL_DISK_MIB for machine in machines]
-        one_set = sum(disks[: sum(machine.node == node.name for machine in plans[0].machines)])
+        here = [plan for plan in plans if any(machine.node == node.name for machine in plan.machines)]
+        disks = [disk_of(machine, supply) for machine in machines]
+        # One full set lies below the clones: on each node's own storage, or once on a storage that they share.
+        full = 0 if node.shared and laid else sum(disks[: sum(machine.node == node.name for machine in here[0].machines)])
+        laid = laid or node.shared
         shares.append(
             Share(
                 node=node.name,
                 guests=_scaled(len(machines), len(plans), seats),
-                memory=_scaled(round(sum(_memory(machine, lean=node.lean) for machine in machines)), len(plans), seats),
+                memory=_scaled(round(sum(memory_of(machine, lean=node.lean) for machine in machines)), len(plans), seats),
                 memory_free=node.memory,
-                disk=_scaled(round(sum(max(disk * GROWTH, LEAST_GROWTH_MIB) for disk in disks)), len(plans), seats) + one_set,
+                disk=_scaled(round(sum(growth_of(disk) for disk in disks)), len(plans), seats) + full,
                 disk_free=node.disk,
+                seats=_scaled(len(here), len(plans), seats),
             )
         )
     return shares
 
 
-def _memory(machine: PlannedMachine, *, lean: bool) -> float:
+def disk_of(machine: PlannedMachine, supply: Supply) -> int:
+    """MiB of its whole disk: as planned, else as large as its template's."""
+    template = supply.templates.get((machine.template_node or machine.node, machine.template), 0)
+    return (machine.disk or 0) * 1024 or template or USUAL_DISK_MIB
+
+
+def growth_of(disk: int) -> float:
+    """MiB that a linked clone of such a disk will write."""
+    return max(disk * GROWTH, LEAST_GROWTH_MIB)
+
+
+def memory_of(machine: PlannedMachine, *, lean: bool) -> float:
     """MiB that a machine will take at once."""
     if machine.kind == "container" or lean:
         return machine.memory * CONTAINER_SHARE
@@ -240,8 +261,21 @@ def told(answer: Fit) -> dict[str, Any]:
 
 def refusal(answer: Fit) -> tuple[str, str]:
     """Why it does not fit, and what to do next, in plain words."""
-    text = f"{answer.seats} seats do not fit: {'; '.join(str(one) for one in answer.short)}."
+    text = f"{answer.seats} seats do not fit: {'; '.join(reasons(answer))}."
     hint = (
         f"Ask for fewer seats: {answer.most} fit (--seats {answer.most})." if answer.most else "Close a class first, or take another time."
     )
     return text, hint
+
+
+def reasons(answer: Fit) -> list[str]:
+    """What is short, a sentence each; a thing that is short on several nodes is said once, with the sums."""
+    said = []
+    for what in dict.fromkeys(one.what for one in answer.short):
+        those = [one for one in answer.short if one.what == what]
+        if len(those) == 1 or not those[0].where:
+            said += [str(one) for one in those]
+            continue
+        needed, free, unit = sum(one.needed for one in those), sum(one.free for one in those), those[0].unit
+        said.append(f"{len(those)} nodes have {free} {unit} of {what} free together, and this needs {needed} {unit} on them")
+    return said

@@ -50,12 +50,15 @@ class PlannedNetwork(_Frozen):
 
 
 class PlannedMachine(_Frozen):
-    """One guest. `template` is the VMID on `node` to clone. `names` are all names its neighbours know it by."""
+    """One guest on `node`. `template` is the VMID to clone, on `template_node` (empty: on `node` too). `names` are all names its
+    neighbours know it by.
+    """
 
     name: str
     vmid: int
     node: str
     template: int
+    template_node: str = ""
     kind: Literal["vm", "container"]
     image: str
     family: Literal["linux", "windows", "other"] = "linux"
@@ -153,6 +156,10 @@ class Plan(_Frozen):
     stands_on: str | None = None
     personal: tuple[PlannedStep, ...] = ()
     """After a handing over: the steps that are this learner's own. Empty before."""
+    bound: str = ""
+    """The node whose own storage its disks are on; empty where all nodes share the storage."""
+    avoid: tuple[str, ...] = ()
+    """Nodes that failed it: it is built elsewhere."""
 
     def machine(self, name: str) -> PlannedMachine:
         """The machine of that name; KeyError if there is none."""

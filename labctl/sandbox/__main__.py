@@ -1,4 +1,4 @@
-"""`python -m labctl.sandbox`: check, image, init, serve, status, wipe. `--help` of each says what it does."""
+"""`python -m labctl.sandbox`: check, image, init, serve, faults, status, wipe. `--help` of each says what it does."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from labctl.sandbox import answers
 from labctl.sandbox import node as node_
+from labctl.sandbox.faults import reading
 from labctl.sandbox.guests import runtime
 
 
@@ -75,9 +76,34 @@ def init(options: argparse.Namespace) -> int:
 def serve(options: argparse.Namespace) -> int:
     """Answer until told to stop."""
     from labctl.sandbox import server
+    from labctl.sandbox.faults import watching
 
+    if options.faults:
+        watching.put(options.home.resolve(), options.faults.read_text("utf-8"), str(options.faults))
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     server.serve(options.home.resolve())
+    return 0
+
+
+def faults(options: argparse.Namespace) -> int:
+    """What the node does wrong on purpose: check FILE, set FILE, clear, or show; a running node follows at once."""
+    from labctl.sandbox.faults import watching
+
+    home: Path = options.home.resolve()
+    if options.what in {"check", "set"} and options.file is None:
+        _say(f"error: `faults {options.what}` needs a FILE")
+        return 1
+    if options.what == "check":
+        reading.read(options.file.read_text("utf-8"), str(options.file))
+        return 0
+    node_.settings_of(home)
+    if options.what == "clear":
+        watching.clear(home)
+    elif options.what == "show":
+        _print(watching.shown(home).rstrip() or "faults: []")
+    else:
+        known = watching.put(home, options.file.read_text("utf-8"), str(options.file))
+        _say(f"{len(known.rules)} faults are in force")
     return 0
 
 
@@ -166,17 +192,22 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m labctl.sandbox", description=__doc__)
     verbs = top.add_subparsers(required=True)
-    for verb in (check, image, init, serve, status, wipe):
+    for verb in (check, image, init, serve, faults, status, wipe):
         one = verbs.add_parser(verb.__name__, help=verb.__doc__, description=verb.__doc__)
         one.set_defaults(verb=verb)
         if verb in {check, status}:
             one.add_argument("--json", action="store_true", help="print JSON")
-        if verb in {init, serve, status, wipe}:
+        if verb in {init, serve, faults, status, wipe}:
             one.add_argument("--home", type=Path, required=True, help="the node's folder")
         if verb in {image, init}:
             one.add_argument(
                 "--cache", type=Path, required=verb is image, default=Path("/var/cache/labctl"), help="where the base image is kept"
             )
+        if verb is serve:
+            one.add_argument("--faults", type=Path, help="a fault file to follow from now on")
+        if verb is faults:
+            one.add_argument("what", choices=("check", "set", "clear", "show"), help="what to do")
+            one.add_argument("file", type=Path, nargs="?", help="the fault file, for `check` and `set`")
         if verb is init:
             one.add_argument("--name", type=_name, required=True, help="keeps several nodes on one machine apart")
             one.add_argument("--listen", type=_listen, required=True, help="127.0.0.1:PORT")
@@ -194,7 +225,9 @@ def main() -> int:
         return int(options.verb(options))
     except answers.Refused as refusal:
         _say(f"error: {refusal.as_task_error()}")
-    except (runtime.RuntimeFailure, node_.AlreadyRunning, OSError) as failure:
+    except reading.Mistakes as mistakes:
+        _say(str(mistakes))
+    except (runtime.RuntimeFailure, node_.AlreadyRunning, OSError, UnicodeDecodeError) as failure:
         _say(f"error: {failure}")
     except KeyboardInterrupt:
         return 130

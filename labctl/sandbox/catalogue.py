@@ -27,6 +27,8 @@ class Method:
     proxyto: str | None
     allowtoken: bool
     protected: bool
+    upid: bool = False
+    """Whether it answers with a task's id (`x-returns-upid`)."""
 
 
 class _Branch:
@@ -88,6 +90,7 @@ class Catalogue:
             proxyto=facts.get("proxyto"),
             allowtoken=bool(facts.get("allowtoken", 1)),
             protected=bool(facts.get("protected")),
+            upid=bool(facts.get("x-returns-upid")),
         )
 
     def _expanded(self, properties: dict[str, Any]) -> dict[str, Any]:

@@ -18,16 +18,21 @@ import logging
 import re
 import time
 import urllib.parse
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
 
-from labctl.sandbox import answers, bodies, calls, catalogue
+from labctl.sandbox import answers, bodies, calls, catalogue, faults
 from labctl.sandbox import node as node_
+from labctl.sandbox.faults import ends, wording
 
 PREFIX = "/api2/json"
 WORKERS = 3
 PROXY_TIMEOUT = 30.0
+PROXY_CODES = {"proxy-595": (595, "No route to host"), "proxy-596": (596, "Connection timed out"), "proxy-599": (599, "Connection reset")}
+"""How a fault of the proxy reads (`proxmox-truth.md` 3.1)."""
+
 HEADERS, HEADER_BYTES = 64, 8192
 """More than that and Proxmox closes the connection without an answer (section 0, 8)."""
 
@@ -67,11 +72,67 @@ class Wire:
         return await self._perform(request, who, verb, path, params)
 
     async def _perform(self, request: web.BaseRequest, who: str, verb: str, path: str, params: bodies.Params) -> web.StreamResponse:
-        work = functools.partial(calls.perform, self.node, who, verb, path, params)
         found = catalogue.load().find(verb, path)
+        call = faults.Call(found[0], path, found[1], params) if found else None
+        struck = self.node.faults.strike(call) if call else None
+        if struck and (early := await self._meet(request, struck)):
+            return early
+        work = functools.partial(calls.perform, self.node, who, verb, path, params)
         pool = self._daemon if found and found[0].protected else self._proxy
+        doing = asyncio.ensure_future(self._do(pool, work, call, struck))
+        doing.add_done_callback(_seen)
+        frozen = call is not None and self.node.conditions.frozen(call.node) > 0
+        within = PROXY_TIMEOUT * (self.node.settings.pace if frozen else 1.0)
+        response = await self._outcome(request, doing, within, f"{verb} {path}")
+        return self._spoilt(request, struck, response) if struck and struck.answer else response
+
+    async def _do(
+        self, pool: concurrent.futures.Executor, work: Callable[[], Any], call: faults.Call | None, struck: faults.Struck | None
+    ) -> Any:
+        """The work itself, once the node it is for is there and awake."""
+        if call and call.method.proxyto == "node":
+            if self.node.conditions.offline(call.node):
+                raise answers.Refused(595, "No route to host")
+            await asyncio.sleep(self.node.conditions.frozen(call.node))
+
+        def carried() -> Any:
+            with ends.carrying(struck):
+                return work()
+
+        return await asyncio.get_running_loop().run_in_executor(pool, carried)
+
+    async def _meet(self, request: web.BaseRequest, struck: faults.Struck) -> web.StreamResponse | None:
+        """What strikes before the work: conditions begin, time passes; an answer where the work is not to be done at all."""
+        for lasting in struck.begins:
+            self.node.conditions.begin(lasting, struck.call)
+        if struck.slow:
+            await asyncio.sleep(struck.slow * self.node.settings.pace)
+        rule = struck.answer
+        if rule is None or rule.after or rule.kind.name in {"lost-answer", "garbled"}:
+            return None
+        if rule.kind.name == "drop":
+            return _silence(request)
+        if rule.kind.name in PROXY_CODES:
+            return _text(*PROXY_CODES[rule.kind.name])
+        refusal = wording.refusal(rule, struck.call)
+        return await self._unauthorised(refusal.message) if refusal.status == 401 else _refusal(refusal)
+
+    @staticmethod
+    def _spoilt(request: web.BaseRequest, struck: faults.Struck, response: web.StreamResponse) -> web.StreamResponse:
+        """What strikes when the work is done. A call that was refused anyway is told so."""
+        rule = struck.answer
+        if rule is None or response.status != 200:
+            return response
+        if rule.kind.name == "lost-answer":
+            return _silence(request)
+        if rule.kind.name == "garbled":
+            return web.Response(body=b'{"data":', headers=_headers() | {"Content-Type": "application/json;charset=UTF-8"})
+        return _text(*PROXY_CODES[rule.kind.name]) if rule.kind.name in PROXY_CODES else _refusal(wording.refusal(rule, struck.call))
+
+    async def _outcome(self, request: web.BaseRequest, doing: asyncio.Future[Any], within: float, what: str) -> web.StreamResponse:
+        """The answer to work that is under way; 596 when it takes too long, and it goes on."""
         try:
-            data = await asyncio.wait_for(asyncio.shield(asyncio.get_running_loop().run_in_executor(pool, work)), PROXY_TIMEOUT)
+            data = await asyncio.wait_for(asyncio.shield(doing), within)
         except answers.Refused as refusal:
             if refusal.status == 401:
                 await asyncio.sleep(self.node.settings.refusal_delay)
@@ -79,7 +140,7 @@ class Wire:
         except TimeoutError:
             return _text(596, "Connection timed out")
         except Exception as failure:
-            _log.exception("%s %s failed in a way it should not", verb, path)
+            _log.exception("%s failed in a way it should not", what)
             return _refusal(answers.Refused(500, f"internal error of the sandbox node: {type(failure).__name__}\n"))
         body: dict[str, Any] = {"data": data}
         if isinstance(data, calls.Listing):
@@ -113,6 +174,12 @@ class Wire:
         response.headers.pop("Content-Type", None)
         response.force_close()
         return response
+
+
+def _seen(doing: asyncio.Future[Any]) -> None:
+    """Work that goes on after a 596 may fail with nobody listening any more."""
+    if not doing.cancelled():
+        doing.exception()
 
 
 def _no_format(path: str) -> web.Response:

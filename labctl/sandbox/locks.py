@@ -22,8 +22,9 @@ class Locks:
         self._changed = threading.Condition()
         self._exclusive: dict[str, tuple[int, int]] = {}
         self._shared: dict[str, int] = {}
-        self.quorate = True
-        """Without quorum nobody gets a cluster lock."""
+        self._held_until: dict[str, float] = {}
+        self._lost_until = 0.0
+        self._quorate = True
         self.held_elsewhere: set[str] = set()
         """Names some other process holds (recorded situations)."""
 
@@ -31,6 +32,30 @@ class Locks:
         """The other process lets go."""
         with self._changed:
             self.held_elsewhere = set()
+            self._changed.notify_all()
+
+    @property
+    def quorate(self) -> bool:
+        """Without quorum nobody gets a cluster lock."""
+        return self._quorate and time.monotonic() >= self._lost_until
+
+    @quorate.setter
+    def quorate(self, quorate: bool) -> None:
+        self._quorate = quorate
+
+    def lose_quorum(self, seconds: float) -> None:
+        """For so long nobody gets a cluster lock and nothing is written."""
+        self._lost_until = time.monotonic() + seconds * self.pace
+
+    def hold(self, name: str, seconds: float) -> None:
+        """Another process takes that lock, a file's path or `cfs:NAME`, and keeps it for so long."""
+        with self._changed:
+            self._held_until[name] = time.monotonic() + seconds * self.pace
+
+    def release_held(self) -> None:
+        """Whoever held locks by `hold` lets go."""
+        with self._changed:
+            self._held_until.clear()
             self._changed.notify_all()
 
     @contextlib.contextmanager
@@ -73,9 +98,11 @@ class Locks:
         me = threading.get_ident()
         with self._changed:
             while not self._free(name, me, shared=shared):
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._changed.wait(left):
+                now = time.monotonic()
+                if now >= deadline:
                     return False
+                # Nobody notifies when a lock that is held for a time comes free.
+                self._changed.wait(min(deadline, max(self._held_until.get(name, deadline), now + 0.001)) - now)
             if shared:
                 self._shared[name] = self._shared.get(name, 0) + 1
             else:
@@ -83,7 +110,7 @@ class Locks:
             return True
 
     def _free(self, name: str, me: int, *, shared: bool) -> bool:
-        if name in self.held_elsewhere:
+        if name in self.held_elsewhere or self._held_until.get(name, 0.0) > time.monotonic():
             return False
         holder = self._exclusive.get(name)
         if holder and holder[0] != me:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, answers, broadcast, locks, sessions, state, tasks
+from labctl.sandbox import access_control, answers, broadcast, faults, locks, sessions, state, tasks
+from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
 
 STAND_IN = "containers stand in for VMs"
@@ -56,7 +57,9 @@ class Node:
         self.state = state.State(home / "node.sqlite3")
         self.content = self.state.content
         self.locks = locks.Locks(settings.pace)
-        self.tasks = tasks.Tasks(self.name, home / "tasks", self.state)
+        self.conditions = conditions.Conditions(self.locks)
+        self.faults = faults.Faults()
+        self.tasks = tasks.Tasks(self.name, home / "tasks", self.state, settings.pace)
         self.access = access_control.AccessControl(self.state)
         self.sessions = sessions.Sessions(home / "tickets.key", self.state, self.access)
         self.paused: set[int] = set()

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from labctl.sandbox import endpoints, http, recovery, setup
 from labctl.sandbox import node as node_
+from labctl.sandbox.faults import watching
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +67,7 @@ def serve(home: Path) -> None:
     """Until SIGTERM. Guests run on afterwards."""
     with alone(home):
         node = node_.open_(home)
+        node.faults = watching.Watched(home)
         recovery.settle(node)
         setup.connect(node)
         asyncio.run(_serve(node))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.sandbox import answers, state, upid
+from labctl.sandbox.faults import ends
 from labctl.sandbox.guests import runtime
 
 KEPT = 1000
@@ -32,17 +33,25 @@ class Job:
         self.upid = name
         self.killed = threading.Event()
         self.done = threading.Event()
+        self.between: Callable[[], None] | None = None
+        """Called between two steps: a fault's way to end the worker there."""
         self._file = log.open("a", encoding="utf-8", buffering=1)
 
     def say(self, text: str) -> None:
         """A line of the log, there for others at once."""
+        self._meet()
         for line in text.split("\n"):
             self._file.write(line + "\n")
 
     def checkpoint(self) -> None:
         """Between two steps: end here if somebody deleted the task."""
+        self._meet()
         if self.killed.is_set():
             answers.die("received interrupt")
+
+    def _meet(self) -> None:
+        if self.between is not None:
+            self.between()
 
     def close(self) -> None:
         """No more lines."""
@@ -55,10 +64,11 @@ Worker = Callable[[Job], None]
 class Tasks:
     """All tasks of one node."""
 
-    def __init__(self, node: str, home: Path, state_: state.State) -> None:
+    def __init__(self, node: str, home: Path, state_: state.State, pace: float = 1.0) -> None:
         self._node = node
         self._home = home
         self._state = state_
+        self._pace = pace
         self._running: dict[str, Job] = {}
         self._numbers = itertools.count(os.getpid() % 100_000 * 100 + 1)
         home.mkdir(parents=True, exist_ok=True)
@@ -72,12 +82,14 @@ class Tasks:
             content["tasks"][str(name)] = {"starttime": name.starttime}
             self._forget_old(content)
         self._running[str(name)] = job
-        threading.Thread(target=self._run, args=(job, worker), name=kind, daemon=True).start()
+        threading.Thread(target=self._run, args=(job, worker, ends.take()), name=kind, daemon=True).start()
         return str(name)
 
-    def _run(self, job: Job, worker: Worker) -> None:
+    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None) -> None:
         try:
-            worker(job)
+            status = ends.work(stroke, worker, job, self._state, self._pace)
+        except ends.CutOff:
+            status = "unexpected status"
         except answers.Refused as refusal:
             status = refusal.as_task_error()
         except runtime.RuntimeFailure as failure:
@@ -85,9 +97,11 @@ class Tasks:
         except Exception as failure:
             _log.exception("task %s failed in a way it should not", job.upid)
             status = f"internal error of the sandbox node: {type(failure).__name__}: {failure}"
-        else:
-            status = "OK"
-        job.say("TASK OK" if status == "OK" else f"TASK ERROR: {status}")
+        job.between = None
+        if status.startswith("WARNINGS: "):
+            job.say(f"TASK {status}")
+        elif status != "unexpected status":
+            job.say("TASK OK" if status == "OK" else f"TASK ERROR: {status}")
         job.close()
         name = str(job.upid)
         with self._state.change() as content:

@@ -104,6 +104,7 @@ def _taken(node: node_.Node, name: str, last: str) -> bool:
 
 def add(node: node_.Node, volid: str, size: int, **more: Any) -> str:
     """Remember a new volume."""
+    node.conditions.check_space(split(volid)[0])
     with node.state.change() as content:
         content["volumes"][volid] = {"size": size, "ctime": int(time.time()), "format": _format(volid), **more}
     return volid

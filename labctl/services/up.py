@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from labctl import errors, ports, wiring
 from labctl import settings as settings_
 from labctl.drivers import paper, ssh_ca
-from labctl.services import cable, node, owner, parts, processes, taken
+from labctl.services import cable, faults, node, owner, parts, processes, taken
 
 Timed = Callable[[str], AbstractContextManager[list[str]]]
 """Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
@@ -56,6 +56,7 @@ def _look(settings: settings_.Settings) -> None:
         )
     if not node.in_use(settings):
         node.read_site(settings)
+    faults.check(settings)
 
 
 def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
@@ -68,6 +69,7 @@ def _node(settings: settings_.Settings, timed: Timed, say: processes.Say) -> Non
     if not node.set_up(settings):
         with timed("sandbox node: certificates, users, networks, templates"):
             node.initialise(settings, public)
+    faults.follow(settings)
     _start(settings, parts.sandbox_node(settings), timed, say)
 
 

@@ -181,7 +181,7 @@ def test_a_clone_whose_request_was_lost_is_found_by_its_mark(fake, tmp_path):
     to = cluster.Cluster(fake.client(patience=20), turns.Turns(tmp_path))
     fake.fail("POST", "/qemu/9000/clone", status=596, message="Connection timed out", times=1)
     mark = marks.Mark("test", "e1", "web", 4321)
-    config = guests.clone(to, guests.Place(fake.node, "vm", 4321), 9000, mark, name="e1-web", note="", pool=None)
+    config = guests.clone(to, guests.Place(fake.node, "vm", 4321), guests.Source(fake.node, 9000), mark, name="e1-web", note="", pool=None)
     assert marks.read_mark(config["description"], 4321) == mark
 
 
@@ -191,7 +191,7 @@ def test_a_clone_that_could_not_lock_is_tried_again(fake, tmp_path):
         "POST", "/qemu/9000/clone", status=500, message="can't lock file '/var/lock/pve-manager/pve-storage-x' - got timeout", times=2
     )
     mark = marks.Mark("test", "e1", "web", 4322)
-    assert guests.clone(to, guests.Place(fake.node, "vm", 4322), 9000, mark, name="e1-web2", note="", pool=None)
+    assert guests.clone(to, guests.Place(fake.node, "vm", 4322), guests.Source(fake.node, 9000), mark, name="e1-web2", note="", pool=None)
 
 
 def test_a_clone_that_fails_for_another_reason_than_its_vmid_is_not_tried_for_ever(request, tmp_path):
@@ -199,7 +199,15 @@ def test_a_clone_that_fails_for_another_reason_than_its_vmid_is_not_tried_for_ev
     to = cluster.Cluster(fake.client(patience=2), turns.Turns(tmp_path))
     fake.fail("POST", "/qemu/9000/clone", status=500, message="clone failed: lvcreate 'pve/vm-4323-disk-0' error: already exists")
     with pytest.raises(errors.Conflict, match="lvcreate"):
-        guests.clone(to, guests.Place(fake.node, "vm", 4323), 9000, marks.Mark("test", "e1", "web", 4323), name="x", note="", pool=None)
+        guests.clone(
+            to,
+            guests.Place(fake.node, "vm", 4323),
+            guests.Source(fake.node, 9000),
+            marks.Mark("test", "e1", "web", 4323),
+            name="x",
+            note="",
+            pool=None,
+        )
 
 
 def test_a_guest_that_stays_locked_is_busy_and_stays(request, tmp_path):
@@ -217,7 +225,7 @@ def test_a_protected_guest_of_ours_goes_and_a_foreign_one_stays(fake, tmp_path):
     to = cluster.Cluster(fake.client(patience=5), turns.Turns(tmp_path))
     mark = marks.Mark("test", "e1", "web", 4330)
     place = guests.Place(fake.node, "vm", 4330)
-    guests.clone(to, place, 9000, mark, name="protected", note="", pool=None)
+    guests.clone(to, place, guests.Source(fake.node, 9000), mark, name="protected", note="", pool=None)
     to.client.put(f"{place.path}/config", protection=True)
     with pytest.raises(errors.Conflict, match="does not touch it"):
         guests.destroy(to, place, marks.Mark("test", "e2", "web", 4330))

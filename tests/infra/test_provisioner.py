@@ -115,7 +115,9 @@ def test_a_half_made_guest_of_ours_is_adopted_and_completed(provisioner, site, t
     pools.ensure(to, plan.pool, marks.network_alias("test", plan.environment))
     web = plan.machines[0]
     mark = marks.Mark("test", plan.environment, "web", web.vmid)
-    guests.clone(to, place(web), web.template, mark, name="half", note="left by an earlier attempt", pool=plan.pool)
+    guests.clone(
+        to, place(web), guests.Source(web.node, web.template), mark, name="half", note="left by an earlier attempt", pool=plan.pool
+    )
     provisioner.build(plan, said.append)
     assert guests.look(to, place(web))["name"] == f"{plan.environment}-web"
     assert guests.is_running(to, place(web))
@@ -128,7 +130,7 @@ def test_what_is_not_ours_is_never_touched(provisioner, site, to, plot, said):
     web = plan.machines[0]
     pools.ensure(to, "labs/foreign", "somebody else")
     other = marks.Mark("other", "somebody", "web", web.vmid)
-    guests.clone(to, place(web), web.template, other, name="theirs", note="", pool="labs/foreign")
+    guests.clone(to, place(web), guests.Source(web.node, web.template), other, name="theirs", note="", pool="labs/foreign")
     before = guests.look(to, place(web))
     with pytest.raises(errors.Conflict, match="does not touch it"):
         provisioner.build(plan, said.append)

@@ -31,7 +31,7 @@ def test_what_fits_says_where_and_how_much():
     assert answer.most == 5
     assert answer.short == ()
     # Ten clones write 512 MiB each at least, over one full set of two disks of 2 GiB.
-    assert answer.nodes == (capacity.Share("sandbox", 10, 10_000, 10_000, 10 * 512 + 2 * 2048, 100_000),)
+    assert answer.nodes == (capacity.Share("sandbox", 10, 10_000, 10_000, 10 * 512 + 2 * 2048, 100_000, 5),)
 
 
 def test_memory_counts_the_least_a_balloon_leaves_and_a_part_of_what_containers_may_use():

@@ -76,7 +76,17 @@ def must_be(mark: marks.Mark, config: dict[str, Any], place: Place) -> None:
         raise errors.Conflict(f"{place} belongs to {owner}, not to {mark.environment}: labctl does not touch it")
 
 
-def clone(to: cluster.Cluster, place: Place, source: int, mark: marks.Mark, *, name: str, note: str, pool: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Source:
+    """The template of a clone. A clone is asked for on the template's own node; where the storage is shared, it may be sent to
+    another one (`proxmox-truth.md` 3.5: `target`).
+    """
+
+    node: str
+    vmid: int
+
+
+def clone(to: cluster.Cluster, place: Place, source: Source, mark: marks.Mark, *, name: str, note: str, pool: str) -> dict[str, Any]:
     """A linked clone of template `source` as `place`, or what is already there when it is ours; its configuration, unlocked."""
     until = time.monotonic() + _SETTLED_WITHIN
     while True:
@@ -92,7 +102,7 @@ def clone(to: cluster.Cluster, place: Place, source: int, mark: marks.Mark, *, n
             except errors.Busy:
                 if to.stop.is_set() or time.monotonic() > until:
                     raise
-        elif not _cloning(to, place) and look(to, place) is None and not to.free(place.vmid):
+        elif not _cloning(to, source.node) and look(to, place) is None and not to.free(place.vmid):
             raise errors.Conflict(
                 f"VMID {place.vmid} is taken by a guest outside pool {pool}",
                 hint="The installation's VMID range must be its own: see vmid_base in site.yaml.",
@@ -102,18 +112,19 @@ def clone(to: cluster.Cluster, place: Place, source: int, mark: marks.Mark, *, n
         to.pause(0.5, f"the clone of {place}")
 
 
-def _try_clone(to: cluster.Cluster, place: Place, source: int, *, name: str, description: str, pool: str) -> None:
+def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, description: str, pool: str) -> None:
     """One attempt. When the outcome is unknown, or somebody was faster, the caller looks again (`proxmox-truth.md` 3.6)."""
     label = "name" if place.kind == "vm" else "hostname"
     if place.kind == "container":  # its source is locked for the clone's whole time (3.5)
-        turn, places = f"clone-{place.node}-{source}", 1
+        turn, places = f"clone-{source.node}-{source.vmid}", 1
     else:
-        turn, places = f"clone-{place.node}", _CLONES_AT_ONCE
-    doing = f"cloning {place} from template {source}"
-    path = f"/nodes/{place.node}/{_KINDS[place.kind]}/{source}/clone"
+        turn, places = f"clone-{source.node}", _CLONES_AT_ONCE
+    doing = f"cloning {place} from template {source.vmid}"
+    path = f"/nodes/{source.node}/{_KINDS[place.kind]}/{source.vmid}/clone"
+    target = place.node if place.node != source.node else None
     with to.turns.turn(turn, places=places):
         try:
-            upid = to.client.post(path, newid=place.vmid, description=description, pool=pool, full=False, **{label: name})
+            upid = to.client.post(path, newid=place.vmid, description=description, pool=pool, full=False, target=target, **{label: name})
             to.finish(upid, doing)
         except answers.UnknownOutcome:
             to.pause(1.0, doing)
@@ -122,9 +133,9 @@ def _try_clone(to: cluster.Cluster, place: Place, source: int, *, name: str, des
                 raise
 
 
-def _cloning(to: cluster.Cluster, place: Place) -> bool:
+def _cloning(to: cluster.Cluster, *nodes: str) -> bool:
     kinds = {"qmclone", "vzclone", "qmcreate", "vzcreate"}
-    return any(row.get("type") in kinds for row in tasks.running(to.client, place.node))
+    return any(row.get("type") in kinds for node in nodes for row in tasks.running(to.client, node))
 
 
 def status(to: cluster.Cluster, place: Place) -> dict[str, Any]:
@@ -218,11 +229,17 @@ def _gone(to: cluster.Cluster, place: Place, until: float) -> bool:
     """Nothing to see: gone, or an earlier clone of ours still runs, or not ours at all."""
     if to.free(place.vmid):
         return False
-    if time.monotonic() < until and _cloning(to, place):
+    # The clone may have been asked for on another node, where its template is.
+    if time.monotonic() < until and _cloning(to, *cluster_nodes(to)):
         raise errors.Busy(f"{place} is still being cloned")
     if look(to, place) is None and not to.free(place.vmid):
         raise errors.Forbidden(f"VMID {place.vmid} is taken by a guest that labctl may not see, so it stays")
     raise errors.Busy(f"{place} has just appeared")
+
+
+def cluster_nodes(to: cluster.Cluster) -> list[str]:
+    """Nodes that are up, as the cluster sees it (`proxmox-truth.md` 2.1, `GET /nodes`)."""
+    return sorted(str(row["node"]) for row in to.client.get("/nodes") if row.get("status", "online") == "online")
 
 
 def snapshots(to: cluster.Cluster, place: Place) -> set[str]:
