@@ -71,7 +71,7 @@ class Entering:
             raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
         until = min(now + CODE_LIFE, env.wishes.lease.ends)
-        self.codes.keep(code, env.id, until)
+        self.codes.keep_code(code, env.id, until)
         self.desk.journal.write(env.id, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
         return code, until
 
@@ -80,7 +80,7 @@ class Entering:
         came of it. Raises Forbidden.
         """
         text = "".join(sign for sign in code.lower() if sign in ALPHABET)
-        environment = self.codes.take(text) if len(text) == LENGTH else None
+        environment = self.codes.use_up(text) if len(text) == LENGTH else None
         if environment is None:
             raise errors.Forbidden("that code is not good (any more)")
         env = self.desk.environments.environment(environment)

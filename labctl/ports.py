@@ -225,10 +225,10 @@ class Tokens(Protocol):
 class Codes(Protocol):
     """One-time codes for the SSH door, stored hashed."""
 
-    def keep(self, code: str, environment: str, until: datetime) -> None:
+    def keep_code(self, code: str, environment: str, until: datetime) -> None:
         """Good once, until then."""
 
-    def take(self, code: str) -> str | None:
+    def use_up(self, code: str) -> str | None:
         """The environment it was made for, and it is used up; None for an unknown, used or expired one."""
 
 

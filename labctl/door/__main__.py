@@ -21,7 +21,7 @@ ALGORITHMS = {
     "kex_algs": ["mlkem768x25519-sha256", "curve25519-sha256", "curve25519-sha256@libssh.org", "ecdh-sha2-nistp256"],
     "encryption_algs": ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com", "aes128-gcm@openssh.com", "aes256-ctr", "aes128-ctr"],
     "mac_algs": ["hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com"],
-    "signature_algs": ["ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com"],
+    "signature_algs": ["ssh-ed25519"],
     "compression_algs": None,
 }
 

@@ -28,9 +28,11 @@ class Outside(asyncssh.SSHServerSession[bytes]):
         self._inside: Any = None
         self._terminal: dict[str, Any] = {}
         self._wanted: dict[str, Any] = {}
+        self._early: list[bytes] = []
+        self._ended = False
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
-        """Nothing is read before the guest's end is there."""
+        """Kept, to answer on."""
         self._channel = chan
 
     def pty_requested(self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Any) -> bool:
@@ -53,8 +55,7 @@ class Outside(asyncssh.SSHServerSession[bytes]):
         return True
 
     def session_started(self) -> None:
-        """Open the guest's end."""
-        self._channel.pause_reading()
+        """Open the guest's end. What arrives before it is there is kept, and nothing more is read."""
         asyncio.get_running_loop().create_task(self._open())
 
     async def _open(self) -> None:
@@ -69,19 +70,29 @@ class Outside(asyncssh.SSHServerSession[bytes]):
                 lambda: Inside(self._channel, self._quota), env=environment, encoding=None, **terminal, **self._wanted
             )
         except (asyncssh.Error, OSError) as error:
-            self._channel.write_stderr(f"the machine refused this session: {error}\r\n".encode())
-            self._channel.exit(255)
+            if not self._channel.is_closing():
+                self._channel.write_stderr(f"the machine refused this session: {error}\r\n".encode())
+                self._channel.exit(255)
             return
+        for data in self._early:
+            self._inside.write(data)
+        if self._ended:
+            self._inside.write_eof()
         self._channel.resume_reading()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Keys, or a file."""
         del datatype
+        if self._inside is None:
+            self._early.append(data)
+            self._channel.pause_reading()
+            return
         self._inside.write(data)
         _pause(self._channel, self._quota.wait(len(data)))
 
     def eof_received(self) -> bool:
         """No more keys; what the guest still says passes."""
+        self._ended = True
         if self._inside is not None:
             self._inside.write_eof()
         return True

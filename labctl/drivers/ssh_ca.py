@@ -46,6 +46,15 @@ class Login:
     certificate: str = ""
 
 
+@dataclass(frozen=True)
+class DoorAddress:
+    """Where learners find the door: host and port to dial, and the name its host certificate is made for."""
+
+    host: str
+    port: int
+    name: str
+
+
 def host_name(plan: Plan, machine: str) -> str:
     """The name a guest's host certificate is made for."""
     return passage.host_name(plan.principal, machine)
@@ -128,6 +137,33 @@ class Authority:
             hosts=tuple(made.name for made, _ in hosts),
         )
 
+    def door_bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime, door: DoorAddress) -> ports.Bundle:
+        """A learner's files for `ssh -F FOLDER/config MACHINE` from anywhere: by the door, which knows machines by name only."""
+        login = self.learner(plan, until)
+        hosts = [machine.name for machine in machines if "terminal" in plan.machine(machine.name).access]
+        blocks = [_block(name, name, plan.machine(name).login, host_name(plan, name), jump="labctl-door") for name in hosts]
+        blocks.append(_block("labctl-door", door.host, plan.principal, door.name, port=door.port))
+        files = {
+            "id": login.private,
+            "id-cert.pub": login.certificate + "\n",
+            "known_hosts": self.known_hosts(),
+            "config": "\n".join([*blocks, _COMMON]),
+        }
+        return ports.Bundle(files=files, hosts=tuple(hosts))
+
+    def furnish_door(self, folder: Path, name: str) -> None:
+        """What the door may know, written into its folder: a host key of its own with a certificate for `name`, and both authorities'
+        public keys. Never a private key of an authority.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / "host_key"
+        if not path.exists():
+            _write_once(path, _private_text(ed25519.Ed25519PrivateKey.generate()))
+        key = serialization.load_ssh_private_key(path.read_bytes(), password=None)
+        _replace(folder / "host_key-cert.pub", self.certify_host(_public_text(key.public_key()), [name]) + "\n")
+        _replace(folder / "user_ca.pub", self.user_authority() + "\n")
+        _replace(folder / "host_ca.pub", self.host_authority() + "\n")
+
     def check_host(self, certificate: bytes, name: str, now: datetime | None = None) -> str:
         """The plain host key inside a host certificate (raw key blob as on the wire) that this authority signed for `name`.
 
@@ -209,9 +245,10 @@ _COMMON = f"""Host *
 """
 
 
-def _block(machine: str, address: str, login: str, alias: str) -> str:
+def _block(machine: str, address: str, login: str, alias: str, *, port: int = 0, jump: str = "") -> str:
     """HostKeyAlias knows no %h, hence one block for each machine (`access.md` 2.1)."""
-    return f"Host {machine}\n    HostName {address}\n    User {login}\n    HostKeyAlias {alias}\n"
+    more = (f"    Port {port}\n" if port else "") + (f"    ProxyJump {jump}\n" if jump else "")
+    return f"Host {machine}\n    HostName {address}\n    User {login}\n    HostKeyAlias {alias}\n{more}"
 
 
 def _builder(

@@ -21,15 +21,30 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def _with_account(folder: Path, login: str) -> list[str]:
+    """Words before a command that then sees an account of that name which this machine does not have (own mount namespace)."""
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    os.chown(home, 2201, 2201)
+    for name, line in (("passwd", f"{login}:x:2201:2201::{home}:/bin/bash"), ("shadow", f"{login}:*:19000:0:99999:7:::")):
+        (folder / name).write_text(f"{Path('/etc', name).read_text().rstrip()}\n{line}\n")
+    script = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/shadow" /etc/shadow && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, str(folder)]
+
+
 class SshdHere:
     """`authority` is the one it was enrolled by; `certify_by`, `certify_as`, `certified_at` spoil its host certificate."""
 
-    def __init__(self, folder: Path, authority: Authority, *, certify_by=None, certify_as=None, certified_at=None, certified=True) -> None:
+    def __init__(
+        self, folder: Path, authority: Authority, *, certify_by=None, certify_as=None, certified_at=None, certified=True, plan=None, port=0
+    ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.user = getpass.getuser()
-        self.port = free_port()
-        self.plan = guests_here.plan(guests_here.site(), 5, [guests_here.machine(guests_here.site(), 5, 1, "box", login=self.user)])
+        self.port = port or free_port()
+        site = guests_here.site()
+        self.plan = plan or guests_here.plan(site, 5, [guests_here.machine(site, 5, 1, "box", login=self.user)])
+        self.address = "127.0.0.1" if plan is None else plan.machine("box").address
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host")], check=True)
         self.host_key = " ".join((folder / "host.pub").read_text().split()[:2])
         name = certify_as or host_name(self.plan, "box")
@@ -40,7 +55,7 @@ class SshdHere:
         (folder / "principals").write_text(self.plan.principal + "\n")
         lines = [
             f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
+            f"ListenAddress {self.address}",
             f"HostKey {folder}/host",
             f"HostCertificate {folder}/host-cert.pub" if certified else "",
             f"AuthorizedKeysFile {folder}/authorized_keys",
@@ -53,12 +68,17 @@ class SshdHere:
             "UsePAM no",
             "PidFile none",
             "UseDNS no",
+            "Subsystem sftp internal-sftp",
+            "AcceptEnv LANG LC_*",
         ]
         (folder / "config").write_text("\n".join(lines) + "\n")
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(exist_ok=True)
+        program = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")]
         self._process = subprocess.Popen(
-            ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")], stderr=(folder / "log").open("w"), stdin=subprocess.DEVNULL
+            program if plan is None else [*_with_account(folder, plan.machine("box").login), *program],
+            stderr=(folder / "log").open("w"),
+            stdin=subprocess.DEVNULL,
         )
         self._wait()
 
@@ -66,7 +86,7 @@ class SshdHere:
         until = time.monotonic() + 20
         while time.monotonic() < until:
             with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                if probe.connect_ex((self.address, self.port)) == 0:
                     return
             assert self._process.poll() is None, (self.folder / "log").read_text()
             time.sleep(0.05)
@@ -75,7 +95,7 @@ class SshdHere:
     @property
     def machine(self) -> Machine:
         return Machine(
-            name="box", vmid=100, node="n", kind="container", address="127.0.0.1", mac="bc:24:11:00:00:01", host_key=self.host_key
+            name="box", vmid=100, node="n", kind="container", address=self.address, mac="bc:24:11:00:00:01", host_key=self.host_key
         )
 
     def close(self) -> None:

@@ -13,13 +13,13 @@ from labctl.drivers.database.tables import codes
 class CodeRows(part.Part):
     """Fills the port Codes."""
 
-    def keep(self, code: str, environment: str, until: datetime) -> None:
+    def keep_code(self, code: str, environment: str, until: datetime) -> None:
         """Good once, until then. Those that ran out go with it."""
         with self._connection.writing() as connection:
             connection.execute(sa.delete(codes).where(codes.c.until <= self._clock.now()))
             connection.execute(sa.insert(codes).values(digest=self._seal.digest(code), environment=environment, until=until))
 
-    def take(self, code: str) -> str | None:
+    def use_up(self, code: str) -> str | None:
         """The environment it was made for; gone with the same transaction, so two cannot both have it."""
         with self._connection.writing() as connection:
             mine = codes.c.digest == self._seal.digest(code)

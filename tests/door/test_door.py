@@ -1,0 +1,84 @@
+"""Learners come in: by certificate with plain OpenSSH, and with a code typed at the prompt."""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import subprocess
+import threading
+import time
+
+from tests.door.conftest import wait_for
+
+
+def test_a_bundle_opens_the_seats_machine_by_name(doorway):
+    done = doorway.ssh("box", "id -un; exit 3")
+    assert (done.stdout, done.returncode) == ("learner\n", 3), done.stderr
+
+
+def test_files_pass_by_scp_and_sftp_through_the_door(doorway, tmp_path):
+    data = bytes(range(256)) * 40_000
+    (tmp_path / "up").write_bytes(data)
+    config = doorway.config()
+    subprocess.run(["scp", "-q", "-F", config, tmp_path / "up", "box:up"], check=True, timeout=60)
+    subprocess.run(["sftp", "-q", "-F", config, "box:up", tmp_path / "down"], check=True, timeout=60, capture_output=True)
+    assert (tmp_path / "down").read_bytes() == data
+
+
+def test_a_code_opens_the_machine_once(doorway):
+    code = doorway.code()
+    done = doorway.relay("127.0.0.1", "id -un; exit 3", code=code)
+    assert (done.stdout, done.returncode) == ("learner\n", 3), done.stderr
+    again = doorway.relay("127.0.0.1", "true", code=code)
+    assert again.returncode == 255
+    assert "Permission denied" in again.stderr or "wrong codes" in again.stderr
+
+
+def test_files_pass_by_scp_through_the_relay(doorway, tmp_path):
+    data = bytes(range(256)) * 40_000
+    (tmp_path / "up").write_bytes(data)
+    done = doorway.relay(str(tmp_path / "up"), "127.0.0.1:relayed", code=doorway.code(), program="scp")
+    assert done.returncode == 0, done.stderr
+    shown = doorway.ssh("box", "md5sum < relayed")
+    assert shown.stdout.split()[0] == hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def test_a_relay_has_a_terminal_with_its_size(doorway):
+    done = doorway.relay("-tt", "127.0.0.1", "tty; stty size", code=doorway.code())
+    assert "/dev/pts/" in done.stdout, done.stderr
+
+
+def test_a_signed_in_learner_forwards_a_port_of_the_machine(doorway):
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        threading.Thread(target=lambda: service.accept()[0].sendall(b"hello\n"), daemon=True).start()
+        local = _free_port()
+        client = subprocess.Popen(
+            ["ssh", "-F", doorway.config(), "-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{service.getsockname()[1]}", "box"]
+        )
+        try:
+            wait_for(lambda: _answers(local))
+        finally:
+            client.terminate()
+            client.wait(20)
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as dialled:
+            return dialled.recv(16) == b"hello\n"
+    except OSError:
+        return False
+
+
+def test_a_long_output_arrives_whole_and_an_endless_one_can_be_left(doorway):
+    done = doorway.ssh("box", "head -c 30000000 /dev/zero | tr '\\0' x")
+    assert len(done.stdout) == 30_000_000
+    begun = time.monotonic()
+    assert doorway.ssh("box", "yes | head -c 1000000 | tail -c 2").stdout == "y\n"
+    assert time.monotonic() - begun < 20

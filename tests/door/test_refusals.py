@@ -1,0 +1,137 @@
+"""What the door refuses, each beside what it allows (`access.md` 2.3, 7)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from datetime import timedelta
+
+import pytest
+
+from labctl.drivers import ssh_ca
+from tests.door.conftest import wait_for
+
+
+def through(doorway, host, port, config=None):
+    """Open a channel to host:port at the door itself, as -W does."""
+    command = ["ssh", "-F", str(config or doorway.config()), "-W", f"{host}:{port}", "labctl-door"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+
+
+def test_only_own_machines_by_name_and_port_22(doorway):
+    assert through(doorway, "box", 22).stdout.startswith(b"SSH-2.0")
+    address = doorway.way().targets[0].address
+    theirs = doorway.way(2).targets[0].address
+    tried = [
+        (address, 22),
+        (theirs, 22),
+        ("hidden", 22),
+        ("box", 23),
+        ("box", doorway.sshd.port),
+        ("127.0.0.1", 22),
+        ("127.0.0.1", doorway.api.port),
+        ("localhost", doorway.api.port),
+        ("::1", 22),
+        ("169.254.169.254", 80),
+        ("BOX", 22),
+        ("box.", 22),
+        ("../box", 22),
+        ("", 22),
+    ]
+    let_in = [where for where in tried if (done := through(doorway, *where)).returncode == 0 or done.stdout]
+    assert let_in == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["labctl-door"], ["labctl-door", "id"], ["-s", "labctl-door", "sftp"], ["-tt", "labctl-door"]],
+    ids=["shell", "command", "sftp", "terminal"],
+)
+def test_the_door_itself_has_nothing_to_offer(doorway, words):
+    done = doorway.ssh(*words)
+    assert done.returncode != 0
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("what", ["0:127.0.0.1:22", "127.0.0.1:0:localhost:22"])
+def test_nobody_listens_at_the_door(doorway, what):
+    done = doorway.ssh("-N", "-o", "ExitOnForwardFailure=yes", "-R", what, "labctl-door")
+    assert done.returncode != 0
+    assert "forwarding failed" in done.stderr
+
+
+def test_an_expired_or_foreign_or_anothers_certificate_opens_nothing(doorway, tmp_path):
+    expired = doorway.config(until=doorway.clock.now() - timedelta(seconds=1))
+    foreign = doorway.config(authority=ssh_ca.Authority(tmp_path))
+    shutil.copy(expired.with_name("known_hosts"), foreign.with_name("known_hosts"))  # it is the door that has to refuse
+    mine, theirs = doorway.config(1), doorway.config(2)
+    swapped = theirs.read_text().replace(doorway.way(2).principal, doorway.way(1).principal)
+    theirs.write_text(swapped)
+    for config in (expired, foreign, theirs):
+        done = doorway.ssh("labctl-door", config=config)
+        assert done.returncode == 255
+        assert "Permission denied" in done.stderr
+    assert doorway.ssh("box", "true", config=mine).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "user", ["ada+hidden", "ada+theirs", "ada+../box", "grace+box", "root", "ada+", "seat-monday-1-aaaaaaaaaa+box", "+box"]
+)
+def test_a_code_is_good_for_its_own_login_and_machines_only(doorway, user):
+    if user == "ada+":
+        # Nothing after the plus is nothing said: the seat has one machine to enter.
+        assert doorway.relay("127.0.0.1", "true", code=doorway.code(), user=user).returncode == 0
+        return
+    assert doorway.relay("127.0.0.1", "true", code=doorway.code(), user=user).returncode == 255
+
+
+def test_three_wrong_codes_end_the_connection_and_many_close_the_prompt_for_that_login(own_doorway):
+    first = own_doorway.relay("127.0.0.1", "true", code="wrongcde")
+    assert first.returncode == 255
+    assert len(own_doorway.door.house.guesses._wrong) == 3
+    own_doorway.relay("127.0.0.1", "true", code="wrongcde")
+    assert own_doorway.relay("127.0.0.1", "true", code=own_doorway.code()).returncode == 255
+    assert own_doorway.relay("127.0.0.1", "true", code=own_doorway.code(2), user="grace+box").returncode == 0
+
+
+def test_a_code_runs_out(own_doorway):
+    code = own_doorway.code()
+    own_doorway.clock.pass_(minutes=2, seconds=1)
+    assert own_doorway.relay("127.0.0.1", "true", code=code).returncode == 255
+
+
+def test_a_live_session_ends_with_the_lease(own_doorway):
+    client = _stay(own_doorway)
+    own_doorway.clock.pass_(days=30)
+    assert client.wait(20) == 255
+    assert own_doorway.ssh("box", "true").returncode == 255
+
+
+def test_a_live_session_ends_with_a_reset_and_comes_back_after_it(own_doorway):
+    client = _stay(own_doorway)
+    config = own_doorway.config()
+    own_doorway.wiring.desk.reset("monday", 1, who="eva")
+    assert client.wait(20) == 255
+    assert own_doorway.ssh("box", "true", config=config).returncode == 255
+    own_doorway.settle()
+    assert own_doorway.ssh("box", "true", config=config).returncode == 0
+
+
+def test_who_is_in_stays_in_while_the_api_is_away_and_nobody_new_comes_in(own_doorway):
+    client = _stay(own_doorway)
+    own_doorway.api.close()
+    assert own_doorway.ssh("box", "true").returncode == 255
+    looked = time.monotonic() + 3
+    wait_for(lambda: time.monotonic() > looked)
+    assert client.poll() is None
+    client.terminate()
+    client.wait(20)
+
+
+def _stay(doorway):
+    client = subprocess.Popen(
+        ["ssh", "-F", doorway.config(), "box", "echo in; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert client.stdout.readline() == b"in\n"
+    return client
