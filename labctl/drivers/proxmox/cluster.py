@@ -30,6 +30,20 @@ class Cluster:
         """What is done once for many."""
         return waves_.Waves(self.gates.folder)
 
+    def scope(self, node: str) -> str:
+        """Whose locks work on the storage meets: the node's, or with a shared storage the whole cluster's, which has no name here
+        (`proxmox-truth.md` 3.4).
+        """
+        if not self.storage:
+            return node
+        known = self.client.known
+        if self.storage not in known:
+            try:
+                known[self.storage] = bool(self.client.get(f"/nodes/{node}/storage/{self.storage}/status").get("shared"))
+            except (errors.NotFound, errors.Forbidden, errors.PermanentError):  # whoever works on it will say so better
+                return node
+        return "" if known[self.storage] else node
+
     def gate(self, *name: str, most: int, start: int) -> contextlib.AbstractContextManager[None]:
         """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out."""
         return self.gates.gate(
