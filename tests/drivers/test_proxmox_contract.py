@@ -183,8 +183,10 @@ def test_a_clone_whose_request_was_lost_is_found_by_its_mark(fake, tmp_path):
     to = cluster.Cluster(fake.client(patience=20), gates.Gates(tmp_path))
     fake.fail("POST", "/qemu/9000/clone", status=596, message="Connection timed out", times=1)
     mark = marks.Mark("test", "e1", "web", 4321)
-    config = guests.clone(to, guests.Place(fake.node, "vm", 4321), guests.Source(fake.node, 9000), mark, name="e1-web", note="", pool=None)
-    assert marks.read_mark(config["description"], 4321) == mark
+    place, source = guests.Place(fake.node, "vm", 4321), guests.Source(fake.node, 9000)
+    made = guests.clone(to, place, source, mark, name="e1-web", note="", pool=None)
+    assert marks.read_mark(made.config["description"], 4321) == mark
+    assert guests.clone(to, place, source, mark, name="e1-web", note="", pool=None) == guests.Clone(made.config, new=False)
 
 
 def test_a_clone_that_could_not_lock_is_tried_again(fake, tmp_path):
