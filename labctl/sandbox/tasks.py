@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import answers, state, upid
+from labctl.sandbox import acts, answers, state, upid
 from labctl.sandbox.faults import ends
 from labctl.sandbox.guests import runtime
 
@@ -64,8 +64,10 @@ Worker = Callable[[Job], None]
 class Tasks:
     """All tasks of one node."""
 
-    def __init__(self, node: str, home: Path, state_: state.State, pace: float = 1.0) -> None:
+    def __init__(self, node: str, home: Path, state_: state.State, pace: float = 1.0, acts_: acts.Acts | None = None) -> None:
         self._node = node
+        self._acts = acts_ or acts.Acts()
+        self._own = f"UPID:{node}:"
         self._home = home
         self._state = state_
         self._pace = pace
@@ -87,6 +89,7 @@ class Tasks:
 
     def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None) -> None:
         try:
+            self._acts.begin()
             status = ends.work(stroke, worker, job, self._state, self._pace)
         except ends.CutOff:
             status = "unexpected status"
@@ -97,6 +100,8 @@ class Tasks:
         except Exception as failure:
             _log.exception("task %s failed in a way it should not", job.upid)
             status = f"internal error of the sandbox node: {type(failure).__name__}: {failure}"
+        finally:
+            self._acts.end()
         job.between = None
         if status.startswith("WARNINGS: "):
             job.say(f"TASK {status}")
@@ -151,7 +156,7 @@ class Tasks:
         cut: list[upid.Upid] = []
         with self._state.change() as content:
             for name, facts in content["tasks"].items():
-                if "status" not in facts and name not in self._running:
+                if "status" not in facts and name not in self._running and name.startswith(self._own):
                     facts |= {"endtime": int(time.time()), "status": self.exit_status(name)}
                     parsed = upid.parse(name)
                     if facts["status"] == "unexpected status" and parsed:
@@ -161,10 +166,11 @@ class Tasks:
     def known(self) -> dict[str, dict[str, Any]]:
         """Name -> starttime, endtime and status of all remembered tasks."""
         with self._state.reading() as content:
-            return {name: dict(facts) for name, facts in content["tasks"].items()}
+            return {name: dict(facts) for name, facts in content["tasks"].items() if name.startswith(self._own)}
 
     def _forget_old(self, content: state.Content) -> None:
         tasks = content["tasks"]
-        for name in [name for name, facts in tasks.items() if "status" in facts][: max(0, len(tasks) - KEPT)]:
+        own = [name for name in tasks if name.startswith(self._own)]
+        for name in [name for name in own if "status" in tasks[name]][: max(0, len(own) - KEPT)]:
             del tasks[name]
             self.log_file(name).unlink(missing_ok=True)
