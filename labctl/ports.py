@@ -225,9 +225,10 @@ class Tokens(Protocol):
 class Provisioner(Protocol):
     """Existence: guests, networks, pools. Filled by `infra`."""
 
-    def preflight(self, plans: Sequence[Plan]) -> None:
-        """Whether all these plans could be built now: node answers, token may, templates and storage exist, memory and disk
-        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing.
+    def preflight(self, plans: Sequence[Plan]) -> tuple[Plan, ...]:
+        """Whether all these plans could be built now (node answers, token may, templates and storage exist, memory and disk
+        suffice), and on which node each (`model.placing`): the same plans with their nodes. Raises Unreachable, Forbidden,
+        NotFound or Conflict in plain words; changes nothing.
         """
 
     def survey(self, plans: Sequence[Plan]) -> capacity.Supply:
