@@ -36,7 +36,7 @@ def settle(node: node_.Node) -> list[str]:
             done.append(f"half-removed guest {vmid} removed")
         elif lock in _CLEARED:
             with node.state.change():
-                del guest["config"]["lock"]
+                del node.content["guests"][text]["config"]["lock"]
             done.append(f"guest {vmid}: lock '{lock}' of a worker that is gone cleared")
     done += _strays(node)
     done += _networks(node)

@@ -72,6 +72,8 @@ class Tasks:
         self._state = state_
         self._pace = pace
         self._running: dict[str, Job] = {}
+        self._names: dict[str, None] = {}
+        self._indexed = -1
         self._numbers = itertools.count(os.getpid() % 100_000 * 100 + 1)
         home.mkdir(parents=True, exist_ok=True)
 
@@ -81,13 +83,16 @@ class Tasks:
         name = upid.Upid(self._node, next(self._numbers) & 0xFFFFFFFF, pstart, int(time.time()), kind, ident, user)
         job = Job(name, self.log_file(str(name)))
         with self._state.change() as content:
+            self._index(content)
             content["tasks"][str(name)] = {"starttime": name.starttime}
+            self._names[str(name)] = None
             self._forget_old(content)
         self._running[str(name)] = job
-        threading.Thread(target=self._run, args=(job, worker, ends.take()), name=kind, daemon=True).start()
+        threading.Thread(target=self._run, args=(job, worker, ends.take(), self._state.touched()), name=kind, daemon=True).start()
         return str(name)
 
-    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None) -> None:
+    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None, touched: state.Touched) -> None:
+        self._state.begin(touched)
         try:
             self._acts.begin()
             status = ends.work(stroke, worker, job, self._state, self._pace)
@@ -163,14 +168,31 @@ class Tasks:
                         cut.append(parsed)
         return sorted(cut, key=lambda one: (one.starttime, one.pid))
 
-    def known(self) -> dict[str, dict[str, Any]]:
-        """Name -> starttime, endtime and status of all remembered tasks."""
+    def known(self, since: int = 0) -> dict[str, dict[str, Any]]:
+        """Name -> starttime, endtime and status of all remembered tasks that began at `since` or later, oldest first."""
         with self._state.reading() as content:
-            return {name: dict(facts) for name, facts in content["tasks"].items() if name.startswith(self._own)}
+            self._index(content)
+            found: dict[str, dict[str, Any]] = {}
+            for name in self._names:
+                facts = content["tasks"].get(name)
+                if facts is not None and facts.get("starttime", since) >= since:
+                    found[name] = dict(facts)
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Whether it is remembered."""
+        return name.startswith(self._own) and name in self._state.content["tasks"]
+
+    def _index(self, content: state.Content) -> None:
+        """The names of this node's tasks, oldest first: going through those of all nodes at each start would cost more than the start."""
+        if self._indexed != self._state.replaced:
+            self._names = dict.fromkeys(name for name in content["tasks"] if name.startswith(self._own))
+            self._indexed = self._state.replaced
 
     def _forget_old(self, content: state.Content) -> None:
         tasks = content["tasks"]
-        own = [name for name in tasks if name.startswith(self._own)]
-        for name in [name for name in own if "status" in tasks[name]][: max(0, len(own) - KEPT)]:
-            del tasks[name]
+        finished = (name for name in self._names if "status" in tasks.get(name, {"status": ""}))
+        for name in list(itertools.islice(finished, max(0, len(self._names) - KEPT))):
+            tasks.pop(name, None)
+            del self._names[name]
             self.log_file(name).unlink(missing_ok=True)
