@@ -77,12 +77,17 @@ def test_a_failed_change_leaves_memory_and_file_as_they_were(kept, tmp_path):
     with kept.change() as content:
         content["guests"]["1"] = {"a": 1}
     before = written(kept, tmp_path)
-    with pytest.raises(ValueError, match="no"), kept.change() as content:
-        content["guests"]["1"]["a"] = 2
-        content["guests"]["2"] = {}
-        with kept.change():
-            content["pools"]["p"] = {}
-        raise ValueError("no")
+
+    def half() -> None:
+        with kept.change() as content:
+            content["guests"]["1"]["a"] = 2
+            content["guests"]["2"] = {}
+            with kept.change():
+                content["pools"]["p"] = {}
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        half()
     assert kept.content["guests"] == {"1": {"a": 1}}
     assert kept.content["pools"] == {}
     assert written(kept, tmp_path) == before
