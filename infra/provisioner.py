@@ -85,9 +85,9 @@ class Provisioner:
         """What the token lacks, one line each."""
         return tuple(access.findings(self._asking, self._site))
 
-    def preflight(self, plans: Sequence[plan_.Plan]) -> None:
+    def preflight(self, plans: Sequence[plan_.Plan]) -> tuple[plan_.Plan, ...]:
         """See `ports.Provisioner`."""
-        preflight.check(self._cluster(self._asking), self._site, plans)
+        return preflight.check(self._cluster(self._asking), self._site, plans)
 
     def survey(self, plans: Sequence[plan_.Plan]) -> capacity.Supply:
         """See `ports.Provisioner`."""
@@ -221,5 +221,5 @@ def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
         return errors.PermanentError(text)
     worst = min(work.failures, key=lambda one: isinstance(one, errors.TemporaryError))
     made = next(kind for kind in _SHOWN if isinstance(worst, kind))(text, hint=worst.hint)
-    made.machine = worst.machine
+    made.machine, made.node = worst.machine, worst.node
     return made

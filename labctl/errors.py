@@ -28,6 +28,8 @@ class LabctlError(Exception):
 
     machine: str = ""
     """The machine of the lab that is to blame, where it is one of them (whoever works on several sets it)."""
+    node: str = ""
+    """The node of the cluster that is to blame, where it is one: what is built there may be built elsewhere."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Keeping a claim alive while a step runs: a thread renews it, and looks whether the step is still wanted."""
+"""Keeping a claim alive while steps run: a thread renews it, and looks whether they are still wanted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Holding:
-    """A context manager around a step. `check` is cheap and meant to be called often."""
+    """A context manager around a turn. `check` is cheap and meant to be called often."""
 
     def __init__(self, environments: ports.Environments, claim: Claim, hold: timedelta, clock: ports.Clock) -> None:
         self.claim = claim

@@ -146,6 +146,30 @@ class Environments(Protocol):
         """Let go; no-op when the claim is not held any more."""
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What a worker took; `more`: something else is due that nobody has taken."""
+
+    claim: Claim
+    more: bool
+
+
+class Backlog(Protocol):
+    """What is due. The queue's memory: rings only say that there is something to look for."""
+
+    def take(self, holder: str, hold: timedelta, places: int) -> Taken | None:
+        """A claim on the most urgent environment that is due and in nobody's hands (`model.urgency`: golden machines, then fair
+        between classes by how many of each are at work, nearest start first; of a class what is begun before what is not).
+        `holder` is "PROCESS/TURN": a process has at most `places` at work, some of them kept for removals and some for the rest.
+        """
+
+    def due(self, limit: int) -> tuple[str, ...]:
+        """At most so many that are due and in nobody's hands."""
+
+    def ended(self) -> tuple[str, ...]:
+        """Classes whose lease is over and of which nothing is left, but which nobody closed."""
+
+
 class Goldens(Protocol):
     """Sets of golden machines. Opened by `Classrooms.open` (a Classroom with `golden`), done by the runner like any environment."""
 
@@ -201,9 +225,10 @@ class Tokens(Protocol):
 class Provisioner(Protocol):
     """Existence: guests, networks, pools. Filled by `infra`."""
 
-    def preflight(self, plans: Sequence[Plan]) -> None:
-        """Whether all these plans could be built now: node answers, token may, templates and storage exist, memory and disk
-        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing.
+    def preflight(self, plans: Sequence[Plan]) -> tuple[Plan, ...]:
+        """Whether all these plans could be built now (node answers, token may, templates and storage exist, memory and disk
+        suffice), and on which node each (`model.placing`): the same plans with their nodes. Raises Unreachable, Forbidden,
+        NotFound or Conflict in plain words; changes nothing.
         """
 
     def survey(self, plans: Sequence[Plan]) -> capacity.Supply:

@@ -1,8 +1,8 @@
-"""The runner: claim one environment, do the step that is due, write what came of it, let go, ring again.
+"""The runner: take what is most urgent, do the steps that are due, write what came of each, let go, look again.
 
-It takes no input but an id and asks `labctl.model.lifecycle` what is due. It may be killed at any line: its claim runs out, the
-sweep rings, and the next one repeats the step. Facts are written only under the newest claim. Nothing else turns errors into
-retries.
+It takes no input: the store says what is due (`ports.Backlog`), and `labctl.model.lifecycle` which step. It may be killed at any
+line: its claim runs out, the sweep rings, and the next one repeats the step. Facts are written only under the newest claim. Nothing
+else turns errors into retries.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -26,13 +27,17 @@ CUT_SHORT = frozenset({Step.CONFIGURE, Step.PROVE})
 state is easier to undo when it is whole."""
 
 
+AWAKE = 4
+"""Rings for seats whose golden machines are ready; whoever takes one of them wakes the next."""
+
+
 class CutShort(Exception):
     """The environment is to be gone, so the step has no point any more. Not trouble: nothing failed."""
 
 
 @dataclass(frozen=True)
 class Runner:
-    """Does one step of one environment at a time."""
+    """Does the steps of one environment at a time. `places`: how many this process does at once; `stopping`: whether it is to end."""
 
     kit: Kit
     journal: ports.Journal
@@ -42,39 +47,74 @@ class Runner:
     hold: timedelta
     goldens: ports.Goldens
     timings: ports.Timings
+    backlog: ports.Backlog
     undo_for: timedelta = timedelta(hours=1)
+    places: int = 1
+    stopping: Callable[[], bool] = lambda: False
+
+    def work(self) -> int:
+        """Look again and again, until there is nothing to take or this process is to end; how many environments were taken."""
+        taken = 0
+        while not self.stopping() and self.look() is not None:
+            taken += 1
+        return taken
+
+    def look(self) -> str | None:
+        """Take the most urgent environment and do its steps until none is due; its id, or None where there is nothing to take."""
+        taken = self.backlog.take(self._turn(), self.hold, self.places)
+        if taken is None:
+            return None
+        if taken.more:
+            # Whoever takes something wakes the next: one ring is enough to set all workers to work.
+            self._ring(taken.claim.environment)
+        self._steps(taken.claim, go_on=True)
+        return taken.claim.environment
 
     def turn(self, environment: str) -> Step | None:
-        """One turn. Returns the step that was done (well or not), or None where there was none to do or another one holds it."""
-        environments = self.kit.environments
-        # Each turn is a holder of its own: a message delivered twice must not share a claim with itself.
-        claim = environments.claim(environment, f"{self.holder}/{secrets.token_hex(4)}", self.hold)
+        """One step of this environment, then ring for what is due after it. Returns the step that was done (well or not), or None
+        where there was none to do or another one holds it.
+        """
+        claim = self.kit.environments.claim(environment, self._turn(), self.hold)
         if claim is None:
             return None
-        try:
-            step = self._under(claim)
-        except errors.ClaimLost as lost:
-            # Another worker took over while this one was held up: whatever it wrote is the truth.
-            LOG.warning("%s", lost)
-            return None
-        finally:
-            environments.release(claim)
+        step = self._steps(claim, go_on=False)
         # Looked at again after letting go: a wish made in between rang while the environment was still claimed.
-        env = environments.environment(environment)
+        env = self.kit.environments.environment(environment)
         if lifecycle.next_step(env, self.clock.now()) is not None:
             self._ring(environment)
         if env.golden and step is not None:
             self._ring_for_those_that_wait(env)
         return step
 
+    def _turn(self) -> str:
+        # Each turn is a holder of its own: a message delivered twice must not share a claim with itself.
+        return f"{self.holder}/{secrets.token_hex(4)}"
+
     def _ring_for_those_that_wait(self, ground: Environment) -> None:
         """Seats that stand on golden machines are due as soon as these are ready."""
-        for env in self.goldens.standing(ground.id) if ground.facts.state is State.READY else ():
+        for env in self.goldens.standing(ground.id)[:AWAKE] if ground.facts.state is State.READY else ():
             if lifecycle.next_step(env, self.clock.now()) is not None:
                 self._ring(env.id)
 
-    def _under(self, claim: Claim) -> Step | None:
-        environments = self.kit.environments
+    def _steps(self, claim: Claim, *, go_on: bool) -> Step | None:
+        """The step that is due, and with `go_on` those that follow; the last one done. Then let go."""
+        environments, done = self.kit.environments, None
+        try:
+            with holding.Holding(environments, claim, self.hold, self.clock) as held:
+                while (step := self._under(held)) is not None:
+                    done = step
+                    if not go_on or self.stopping():
+                        break
+        except errors.ClaimLost as lost:
+            # Another worker took over while this one was held up: whatever it wrote is the truth.
+            LOG.warning("%s", lost)
+            return None
+        finally:
+            environments.release(claim)
+        return done
+
+    def _under(self, held: holding.Holding) -> Step | None:
+        environments, claim = self.kit.environments, held.claim
         env = environments.environment(claim.environment)
         step = lifecycle.next_step(env, self.clock.now())
         if step is None:
@@ -82,18 +122,17 @@ class Runner:
         environments.settle(claim, lifecycle.begin(env, step, self.clock.now()))
         self.journal.write(env.id, step.value, "begins" if _first(env, step) else "begins again")
         began = time.monotonic()
-        with holding.Holding(environments, claim, self.hold, self.clock) as held:
-            try:
-                self._do(held, env, step)
-            except errors.ClaimLost:
-                raise
-            except CutShort:
-                environments.settle(claim, lifecycle.set_down(env))
-                self.journal.write(env.id, step.value, "stopped: it is to be removed")
-            except Exception as error:
-                self._trouble(claim, env, step, error)
-            else:
-                self._done(env, step, time.monotonic() - began)
+        try:
+            self._do(held, env, step)
+        except errors.ClaimLost:
+            raise
+        except CutShort:
+            environments.settle(claim, lifecycle.set_down(env))
+            self.journal.write(env.id, step.value, "stopped: it is to be removed")
+        except Exception as error:
+            self._trouble(claim, env, step, error)
+        else:
+            self._done(env, step, time.monotonic() - began)
         return step
 
     def _done(self, env: Environment, step: Step, seconds: float) -> None:

@@ -69,6 +69,11 @@ class Wiring:
         return self.database
 
     @cached_property
+    def backlog(self) -> ports.Backlog:
+        """What is due."""
+        return self.database
+
+    @cached_property
     def golden_rows(self) -> ports.Goldens:
         """Sets of golden machines in the store."""
         return self.database
@@ -226,6 +231,7 @@ class Wiring:
             hold=timedelta(seconds=self.settings.claim_seconds),
             goldens=self.golden_rows,
             timings=self.timings,
+            backlog=self.backlog,
             undo_for=timedelta(minutes=self.settings.undo_minutes),
         )
 
@@ -262,7 +268,7 @@ class Wiring:
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""
-        rung = sweep.sweep(self.environments, self.classrooms, self.bell, self.clock)
+        rung = sweep.sweep(self.backlog, self.classrooms, self.bell, self.clock)
         self.goldens.expire()
         return rung
 

@@ -28,8 +28,9 @@ class House:
         return self._wired
 
     def turn(self, environment: str) -> None:
-        """The first task."""
-        self().runner.turn(environment)
+        """The first task. The ring only says that there is something to look for: what is most urgent is taken."""
+        del environment
+        self().runner.look()
 
     def sweep(self) -> None:
         """The second."""

@@ -91,13 +91,16 @@ class Keys:
 
 
 class Prober:
-    """See the module. `speed`: how many times faster than ours the cluster's clock runs. `patience`: modelled seconds for a boot."""
+    """See the module. `speed`: how many times faster than ours the cluster's clock runs. `patience`: modelled seconds for a
+    boot; `grace`: seconds of ours more, for the cluster's own process may lag.
+    """
 
-    def __init__(self, site: Site, speed: float = 1.0, times: Times = TIMES, *, patience: float = BOOT_SECONDS) -> None:
+    def __init__(self, site: Site, speed: float = 1.0, times: Times = TIMES, *, patience: float = BOOT_SECONDS, grace: float = 5.0) -> None:
         self._site = site
         self._speed = speed
         self._times = times
         self._patience = patience
+        self._grace = grace
 
     @functools.cached_property
     def _client(self) -> client_.Client:
@@ -141,7 +144,7 @@ class Prober:
     def _await(self, place: guests.Place, there: Callable[[], bool], began: float) -> None:
         pause = _FIRST_LOOK / self._speed
         while not there():
-            if time.monotonic() - began > self._patience / self._speed + 5.0:
+            if time.monotonic() - began > self._patience / self._speed + self._grace:
                 raise errors.Unreachable(f"{place} has not booted after {self._patience:.0f} s (modelled).")
             time.sleep(max(pause, _LEAST_LOOK))
             pause = min(pause * 1.5, _LONGEST_LOOK / self._speed)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from labctl import ports
-from labctl.model import second_chances
+from labctl.model import baking, second_chances
 from labctl.model.environment import Environment, Machine, Step
+from labctl.model.plan import Plan
 from labctl.steps.kit import Kit
 
 
 def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
     """NEW to BUILT. A guest that failed again and again is taken away first, so that it is cloned afresh."""
-    plan = kit.environments.plan(env.id)
+    plan = planned(kit, env)
     if name := second_chances.made_anew(env, Step.BUILD):
         kit.provisioner.discard(plan, (name,), progress)
     machines = kit.provisioner.build(plan, progress)
     kit.wire.open(machines)
     return machines
+
+
+def planned(kit: Kit, env: Environment) -> Plan:
+    """Its plan, with the nodes on which the golden machines it stands on really are."""
+    plan = kit.environments.plan(env.id)
+    if plan.stands_on is None:
+        return plan
+    return baking.rooted(plan, kit.environments.environment(plan.stands_on).facts.machines)

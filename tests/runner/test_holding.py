@@ -34,7 +34,15 @@ def quick(tmp_path):
     wired = wiring.Wiring(settings.Settings(home=tmp_path), bell=bell, **fake_outside(cluster, script))
     kit, journal, timings = wired.kit, wired.journal, wired.timings
     wired.__dict__["runner"] = runner.Runner(
-        kit=kit, journal=journal, bell=bell, clock=wired.clock, holder="me", hold=HOLD, goldens=wired.golden_rows, timings=timings
+        kit=kit,
+        journal=journal,
+        bell=bell,
+        clock=wired.clock,
+        holder="me",
+        hold=HOLD,
+        goldens=wired.golden_rows,
+        timings=timings,
+        backlog=wired.backlog,
     )
     return World(wired, clock.SystemClock(), bell, cluster, script)
 

@@ -39,7 +39,7 @@ def test_a_dead_workers_environment_is_taken_up_after_its_claim(world):
     environments = world.wired.environments
     claim = environments.claim(env, "dead", timedelta(seconds=60))
     environments.settle(claim, lifecycle.begin(world.env(env), Step.BUILD, world.clock.now()))
-    assert world.wired.sweep() == (env,)
+    assert world.wired.sweep() == ()
     assert world.turn(env) is None
     world.clock.pass_(seconds=60)
     assert world.wired.sweep() == (env,)

@@ -11,6 +11,7 @@ from pathlib import Path
 from labctl import ports
 from labctl.drivers import clock as clock_
 from labctl.drivers.database import connection, sealing
+from labctl.drivers.database.backlog import BacklogRows
 from labctl.drivers.database.classrooms import ClassroomRows
 from labctl.drivers.database.environments import EnvironmentRows
 from labctl.drivers.database.exchanges import ExchangeRows
@@ -20,8 +21,8 @@ from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
 
 
-class Database(ExchangeRows, ClassroomRows, EnvironmentRows, GoldenRows, JournalRows, TimingRows, TokenRows):
-    """Fills the ports Classrooms, Environments, Goldens, Journal, Timings and Tokens. Safe to share between threads and over a fork.
+class Database(BacklogRows, ExchangeRows, ClassroomRows, EnvironmentRows, GoldenRows, JournalRows, TimingRows, TokenRows):
+    """Fills the ports Backlog, Classrooms, Environments, Goldens, Journal, Timings and Tokens. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """

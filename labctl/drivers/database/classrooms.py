@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from labctl import errors
-from labctl.drivers.database import golden_machines, looking, part, rows
+from labctl.drivers.database import backlog, golden_machines, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments, seats
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, Facts, Lease, State, Wanted, Wishes
@@ -69,7 +69,7 @@ class ClassroomRows(part.Part):
                 raise errors.NotFound(f"there is no environment '{environment}'.")
             wishes = change(rows.environment(row).wishes)
             connection.execute(sa.update(environments).where(environments.c.id == environment).values(**rows.wishes_columns(wishes)))
-            return rows.environment(connection.execute(looking.query().where(environments.c.id == environment)).one())
+            return backlog.refresh(connection, environments.c.id == environment, self._clock.now())[0]
 
     def extend(self, slug: str, until: datetime) -> Classroom:
         """Let the class and every environment in it live until then: one transaction. Raises NotFound."""
@@ -78,6 +78,7 @@ class ClassroomRows(part.Part):
             if row is None:
                 raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(ends=until))
+            _refresh_class(connection, row.id, self._clock.now())
             connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(ends=until))
             return _with_seats(connection, connection.execute(_newest(slug)).one())
 
@@ -88,6 +89,7 @@ class ClassroomRows(part.Part):
             if row is None:
                 raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(wanted=Wanted.GONE.value))
+            _refresh_class(connection, row.id, self._clock.now())
             if row.closed is None:
                 connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(closed=at))
             bury(connection, row.id)
@@ -141,6 +143,7 @@ class ClassroomRows(part.Part):
             ).scalar_one()
             for seat, plot, plan in zip(classroom.seats, plots, plans, strict=True):
                 self._write_seat(connection, number, seat, plot, plan, lease)
+            _refresh_class(connection, number, self._clock.now())
 
     def _write_seat(self, connection: sa.Connection, number: int, seat: Seat, plot: int, plan: Plan, lease: Lease) -> None:
         own = {
@@ -157,6 +160,10 @@ class ClassroomRows(part.Part):
         learner = dict(vars(seat.learner)) if seat.learner else None
         line = {"classroom": number, "number": seat.number, "learner": learner, "environment": seat.environment}
         connection.execute(sa.insert(seats).values(**line))
+
+
+def _refresh_class(connection: sa.Connection, number: int, now: datetime) -> None:
+    backlog.refresh(connection, (environments.c.classroom == number) & (environments.c.state != State.GONE.value), now)
 
 
 def bury(connection: sa.Connection, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +10,8 @@ import sqlalchemy as sa
 
 from labctl import errors
 from labctl.drivers import liveness
+from labctl.drivers.database import backlog, golden_machines, looking, part, rows
 from labctl.drivers.database import classrooms as classrooms_
-from labctl.drivers.database import golden_machines, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments
 from labctl.model.environment import Claim, Environment, Facts, State
 from labctl.model.plan import Plan
@@ -78,25 +79,35 @@ class EnvironmentRows(part.Part):
         """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot, which rests from
         now, and loses its plan; the last one of a closed class frees its name.
         """
-        values = rows.facts_columns(facts)
+        now = self._clock.now()
         gone = facts.state is State.GONE
-        if gone:
-            values |= {"plan": None, "gone_at": self._clock.now()}
         with self._connection.writing() as connection:
+            before = _under(connection, claim)
+            env = replace(before, facts=facts)
+            values = rows.facts_columns(facts) | backlog.columns(env, now)
+            if gone:
+                values |= {"plan": None, "gone_at": now}
             _write_under(connection, claim, values)
+            if env.golden and facts.state is not before.facts.state:
+                backlog.refresh_standing(connection, env.id, now)
             if gone:
                 query = sa.select(environments.c.classroom).where(environments.c.id == claim.environment)
                 number = connection.execute(query).scalar_one()
                 # Two last ones at the same moment would each still see the other: the class's row makes them queue.
                 connection.execute(sa.select(classrooms.c.id).where(classrooms.c.id == number).with_for_update())
-                golden_machines.over(connection, number, self._clock.now())
+                golden_machines.over(connection, number, now)
                 classrooms_.bury(connection, number)
 
     def release(self, claim: Claim) -> None:
-        """Let go. A claim that was lost meanwhile is left alone."""
-        mine = (environments.c.id == claim.environment) & (environments.c.fence == claim.fence)
+        """Let go. A claim that was lost meanwhile is left alone. When it is due next is written anew, so that an environment that
+        was taken and had nothing to do is not taken again and again.
+        """
         with self._connection.writing() as connection:
-            connection.execute(sa.update(environments).where(mine).values(holder=None, claimed_until=None))
+            try:
+                values = backlog.columns(_under(connection, claim), self._clock.now())
+            except errors.ClaimLost:
+                return
+            _write_under(connection, claim, {**values, "holder": None, "claimed_until": None})
 
 
 def newest(slug: str) -> Any:
@@ -104,7 +115,22 @@ def newest(slug: str) -> Any:
     return sa.select(sa.func.max(classrooms.c.id)).where(classrooms.c.slug == slug).scalar_subquery()
 
 
+def _mine(claim: Claim) -> sa.ColumnElement[bool]:
+    return (environments.c.id == claim.environment) & (environments.c.fence == claim.fence)
+
+
+def _under(connection: sa.Connection, claim: Claim) -> Environment:
+    """The environment as it is, locked. Raises ClaimLost."""
+    row = connection.execute(looking.query().where(_mine(claim)).with_for_update(of=environments)).one_or_none()
+    if row is None:
+        raise _lost(claim)
+    return rows.environment(row)
+
+
 def _write_under(connection: sa.Connection, claim: Claim, values: dict[str, Any]) -> None:
-    mine = (environments.c.id == claim.environment) & (environments.c.fence == claim.fence)
-    if connection.execute(sa.update(environments).where(mine).values(**values)).rowcount != 1:
-        raise errors.ClaimLost(f"another worker holds environment '{claim.environment}' now.")
+    if connection.execute(sa.update(environments).where(_mine(claim)).values(**values)).rowcount != 1:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> errors.ClaimLost:
+    return errors.ClaimLost(f"another worker holds environment '{claim.environment}' now.")

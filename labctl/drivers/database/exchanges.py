@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from labctl import errors
-from labctl.drivers.database import golden_machines, looking, rows
+from labctl.drivers.database import backlog, golden_machines, looking, rows
 from labctl.drivers.database.classrooms import ClassroomRows
 from labctl.drivers.database.tables import classrooms, environments, seats, tokens
 from labctl.model.classroom import Seat
@@ -43,6 +43,7 @@ class ExchangeRows(ClassroomRows):
                 connection.execute(sa.update(environments).where(environments.c.id == row.id).values(**values))
                 mine = (seats.c.classroom == number) & (seats.c.number == place.number)
                 connection.execute(sa.update(seats).where(mine).values(environment=row.id))
+            backlog.refresh(connection, environments.c.id.in_([old.id, new.id]), self._clock.now())
             connection.execute(sa.update(tokens).where(tokens.c.environment == old.id).values(environment=new.id))
 
     def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
@@ -58,6 +59,7 @@ class ExchangeRows(ClassroomRows):
                         golden_machines.hold(connection, made.stands_on)
                     row = connection.execute(sa.select(classrooms).where(classrooms.c.id == number)).one()
                     self._write_seat(connection, number, seat, plot, made, Lease(row.starts, row.ends))
+                    backlog.refresh(connection, environments.c.id == seat.environment, self._clock.now())
             except exc.IntegrityError:
                 continue
             except golden_machines.Vanished:

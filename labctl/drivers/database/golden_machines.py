@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from labctl import errors
-from labctl.drivers.database import looking, part, rows
+from labctl.drivers.database import backlog, looking, part, rows
 from labctl.drivers.database.tables import classrooms, environments, seats
 from labctl.model.classroom import Classroom
 from labctl.model.environment import Environment, State, Wanted
@@ -60,7 +60,8 @@ class GoldenRows(part.Part):
     def standing(self, ground: str) -> tuple[Environment, ...]:
         """Environments that stand on it and are not GONE."""
         with self._connection.reading() as connection:
-            return tuple(rows.environment(row) for row in connection.execute(looking.query().where(_on(ground))).all())
+            query = looking.query().where(_on(ground)).order_by(environments.c.classroom, environments.c.seat)
+            return tuple(rows.environment(row) for row in connection.execute(query).all())
 
     def retire(self, ground: str) -> bool:
         """Want the set gone unless somebody stands on it, in one transaction; whether it is wanted gone now."""
@@ -69,6 +70,7 @@ class GoldenRows(part.Part):
             if connection.execute(sa.select(environments.c.id).where(_on(ground)).limit(1)).one_or_none() is not None:
                 return False
             connection.execute(sa.update(environments).where(environments.c.id == ground).values(wanted=Wanted.GONE.value))
+            backlog.refresh(connection, environments.c.id == ground, self._clock.now())
             return True
 
     def stand(self, environment: str, change: Callable[[Plan], Plan]) -> None:
@@ -90,3 +92,4 @@ class GoldenRows(part.Part):
                     raise errors.Conflict("its golden machines are being removed at this moment.", hint="Try again.") from None
             values = {"plan": self._seal.close(plan), "stands_on": plan.stands_on}
             connection.execute(sa.update(environments).where(environments.c.id == environment).values(**values))
+            backlog.refresh(connection, environments.c.id == environment, self._clock.now())

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -94,6 +94,9 @@ environments = sa.Table(
     sa.Column("hand", sa.Integer, nullable=False, server_default="0"),
     sa.Column("kept", sa.JSON(none_as_null=True)),
     sa.Column("gone_at", Moment),
+    # when it is due, and when it is on its way out: follow from wishes, facts and ground (`model.urgency`), kept true by `backlog`
+    sa.Column("due_at", Moment),
+    sa.Column("leaves_at", Moment),
     # the claim
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("holder", sa.Text),
@@ -104,6 +107,15 @@ environments = sa.Table(
         unique=True,
         sqlite_where=sa.text("state != 'gone'"),
         postgresql_where=sa.text("state != 'gone'"),
+    ),
+    sa.Index("ix_environments_due", "due_at"),
+    sa.Index("ix_environments_class_due", "classroom", "state", "due_at"),
+    sa.Index("ix_environments_leaving", "leaves_at"),
+    sa.Index(
+        "ix_environments_held",
+        "claimed_until",
+        sqlite_where=sa.text("holder IS NOT NULL"),
+        postgresql_where=sa.text("holder IS NOT NULL"),
     ),
 )
 

@@ -104,13 +104,22 @@ def judge(answer: Answer, doing: str) -> errors.LabctlError:
         )
     if answer.status == 403:
         return _forbidden(text, message)
+    made: errors.LabctlError
     if answer.status == 595:
-        return errors.Unreachable(f"the node behind Proxmox does not answer ({doing}): {text}")
-    if answer.status in {502, 503, 504, 596, 597, 598, 599}:
-        lost = UnknownOutcome(f"Proxmox lost the connection to its node while doing {doing}: {text}")
-        lost.overloaded = answer.status in {596, 599}
-        return lost
-    return _by_text(text, message)
+        made = errors.Unreachable(f"the node behind Proxmox does not answer ({doing}): {text}")
+    elif answer.status in {502, 503, 504, 596, 597, 598, 599}:
+        made = _lost(answer.status, f"Proxmox lost the connection to its node while doing {doing}: {text}")
+    else:
+        return _by_text(text, message)
+    if on := re.search(r"/nodes/([^/ ]+)", doing):
+        made.node = on[1]
+    return made
+
+
+def _lost(status: int, message: str) -> UnknownOutcome:
+    lost = UnknownOutcome(message)
+    lost.overloaded = status in {596, 599}
+    return lost
 
 
 def _forbidden(text: str, message: str) -> errors.LabctlError:
