@@ -115,7 +115,10 @@ def _taken_vmids(to: cluster.Cluster, plans: Sequence[plan_.Plan]) -> frozenset[
         if vmid not in owners:
             continue
         plan, machine = owners[vmid]
-        config = guests.look(to, guests.Place(machine.node, machine.kind, vmid))
+        try:
+            config = guests.look(to, guests.Place(str(row["node"]), machine.kind, vmid))
+        except errors.Unreachable:  # on a node that is down: whose it is cannot be read, but it has the number
+            config = None
         mark = marks.read_mark((config or {}).get("description"), vmid)
         if mark is None or mark.environment != plan.environment or mark.installation != plan.installation:
             taken.add(vmid)

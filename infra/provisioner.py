@@ -33,7 +33,16 @@ _AT_ONCE = 8
 _NOW = -1.0
 """The urgency of what a person waits for: before everything that is prepared."""
 Result = TypeVar("Result")
-_SHOWN = (errors.Unreachable, errors.Busy, errors.Forbidden, errors.NotFound, errors.Conflict, errors.PermanentError, errors.LabctlError)
+_SHOWN = (
+    errors.Unreachable,
+    errors.Full,
+    errors.Busy,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.Conflict,
+    errors.PermanentError,
+    errors.LabctlError,
+)
 
 
 class Provisioner:

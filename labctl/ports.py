@@ -137,9 +137,9 @@ class Environments(Protocol):
     def renew(self, claim: Claim, hold: timedelta) -> Claim:
         """Raises ClaimLost."""
 
-    def settle(self, claim: Claim, facts: Facts) -> None:
-        """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot (which rests)
-        and loses its plan.
+    def settle(self, claim: Claim, facts: Facts, plan: Plan | None = None) -> None:
+        """Write facts, and a new plan where one is given, if the fence is still the newest. Raises ClaimLost. A GONE environment frees
+        its plot, which rests from now, and loses its plan; the last one of a closed class frees its name.
         """
 
     def release(self, claim: Claim) -> None:

@@ -308,6 +308,20 @@ class FakeKeys:
 
 
 @dataclass
+class Places:
+    """Other nodes, in the order in which they are taken."""
+
+    nodes: list[str] = field(default_factory=list)
+
+    def elsewhere(self, plan: Plan, node: str) -> Plan:
+        if not self.nodes:
+            raise errors.Conflict("there is no other node.")
+        goes = self.nodes.pop(0)
+        machines = tuple(machine.model_copy(update={"node": goes}) for machine in plan.machines)
+        return plan.model_copy(update={"machines": machines, "avoid": (*plan.avoid, node)})
+
+
+@dataclass
 class NoTraces:
     """labctl's own files, of which there are none."""
 

@@ -74,11 +74,18 @@ def _make(work: Work, inputs: kind.Inputs) -> None:
     try:
         _bring_about(work, inputs)
     except errors.LabctlError as error:
-        error.machine = str(inputs["machine"])
+        _blame(error, inputs)
         raise
     except kind.HalfMade as half:
-        half.cause.machine = str(inputs["machine"])
+        _blame(half.cause, inputs)
         raise
+
+
+def _blame(error: errors.LabctlError, inputs: kind.Inputs) -> None:
+    """Which machine it was, and which node's storage had no room for it."""
+    error.machine = str(inputs["machine"])
+    if isinstance(error, errors.Full):
+        error.node = str(inputs["node"])
 
 
 def _bring_about(work: Work, inputs: kind.Inputs) -> None:

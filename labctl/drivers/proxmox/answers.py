@@ -74,6 +74,8 @@ _GONE = re.compile(
     """,
     re.VERBOSE,
 )
+_FULL = re.compile(r"No space left|out of space|[Nn]ot enough (?:free )?space|[Ii]nsufficient free space|[Qq]uota exceeded")
+"""The storages' own tools say it, each in its words (LVM, ZFS, Ceph, the kernel's ENOSPC); Proxmox passes them on."""
 _CONFLICT = re.compile(
     r"""already\ (?:exists?|defined|running|used)  # VMID, pool, VNet, tag
       | config\ file\ already\ exists | File\ exists   # 3.5: the VMID is taken, here or on another node
@@ -86,6 +88,7 @@ _CONFLICT = re.compile(
 
 _KINDS: tuple[tuple[re.Pattern[str], type[errors.LabctlError]], ...] = (
     (_CUT_OFF, UnknownOutcome),
+    (_FULL, errors.Full),
     (_CROWDED, Crowded),
     (_BUSY, errors.Busy),
     (_CONFLICT, errors.Conflict),
@@ -129,14 +132,18 @@ def _forbidden(text: str, message: str) -> errors.LabctlError:
 
 
 def _by_text(text: str, message: str) -> errors.LabctlError:
-    for sentence, kind in _KINDS:
-        if sentence.search(text):
+    for sentences, kind in _KINDS:
+        if sentences.search(text):
             return kind(message)
-    if re.search(r"Permission check failed|403 ", text):
-        return errors.Forbidden(message)
     return errors.PermanentError(message)
 
 
-def is_crowding(error: BaseException) -> bool:
-    """Whether fewer at once would have helped."""
-    return isinstance(error, Crowded) or (isinstance(error, UnknownOutcome) and error.overloaded)
+_KINDS: tuple[tuple[re.Pattern[str], type[errors.LabctlError]], ...] = (
+    (_CUT_OFF, UnknownOutcome),
+    (_FULL, errors.Full),
+    (_BUSY, errors.Busy),
+    (_CONFLICT, errors.Conflict),
+    (_GONE, errors.NotFound),
+    (re.compile(r"Permission check failed|403 "), errors.Forbidden),
+)
+"""The first that is found decides."""

@@ -164,7 +164,7 @@ def _repeatable(*, reading: bool) -> Callable[[Exception], bool]:
     def harmless(error: Exception) -> bool:
         if isinstance(error, answers.UnknownOutcome):
             return reading
-        return isinstance(error, errors.TemporaryError)
+        return isinstance(error, errors.TemporaryError) and not isinstance(error, errors.Full)
 
     return harmless
 
