@@ -93,7 +93,9 @@ _KINDS: tuple[tuple[re.Pattern[str], type[errors.LabctlError]], ...] = (
     (_BUSY, errors.Busy),
     (_CONFLICT, errors.Conflict),
     (_GONE, errors.NotFound),
+    (re.compile(r"Permission check failed|403 "), errors.Forbidden),
 )
+"""The first that is found decides."""
 
 
 def judge(answer: Answer, doing: str) -> errors.LabctlError:
@@ -138,12 +140,6 @@ def _by_text(text: str, message: str) -> errors.LabctlError:
     return errors.PermanentError(message)
 
 
-_KINDS: tuple[tuple[re.Pattern[str], type[errors.LabctlError]], ...] = (
-    (_CUT_OFF, UnknownOutcome),
-    (_FULL, errors.Full),
-    (_BUSY, errors.Busy),
-    (_CONFLICT, errors.Conflict),
-    (_GONE, errors.NotFound),
-    (re.compile(r"Permission check failed|403 "), errors.Forbidden),
-)
-"""The first that is found decides."""
+def is_crowding(error: BaseException) -> bool:
+    """Whether fewer at once would have helped."""
+    return isinstance(error, Crowded) or (isinstance(error, UnknownOutcome) and error.overloaded)
