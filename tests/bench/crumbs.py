@@ -50,7 +50,7 @@ def main() -> None:
                     one.run()
                 finally:
                     print(one.line(), flush=True)
-                crumbs = search.after(number, remove_goldens=one.chance.random() < 0.4)
+                crumbs = search.after(number, remove_goldens=one.chance.random() < 0.3)
                 left += crumbs
                 done = number
                 for line in [*crumbs, *(*found.false_ready, *found.lost)[seen:]]:

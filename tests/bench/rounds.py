@@ -63,7 +63,7 @@ class Round:
     def __post_init__(self) -> None:
         self.slug = f"round-{self.number}"
         self.course = self.chance.choice(sorted(COURSES))
-        self.learners, self.spares = self.chance.randint(1, 2), int(self.chance.random() < 0.25)
+        self.learners, self.spares = self.chance.randint(1, 2), int(self.chance.random() < 0.35)
         self.under_fire = self.chance.choices(("opening", "standing", "closing"), (5, 3, 2))[0]
         self.to_the_end = self.chance.random() < 0.6
 
@@ -119,7 +119,8 @@ class Round:
                 found.append((moment + chance.uniform(0, 3), self._up))
         if chance.random() < 0.7:
             found.append((chance.uniform(0, SPAN / 2), self._fault))
-        pressed = chance.choices(words, k=1 if words == ("close",) else 3)
+        able = [word for word in words if word != "swap" or self.spares]
+        pressed = chance.choices(able, k=1 if able == ["close"] else 3)
         found += [(chance.uniform(0, SPAN), functools.partial(self._press, word)) for word in pressed]
         begun = time.monotonic()
         for moment, act in sorted(found, key=lambda pair: pair[0]):
