@@ -134,9 +134,11 @@ def _forbidden(text: str, message: str) -> errors.LabctlError:
 
 
 def _by_text(text: str, message: str) -> errors.LabctlError:
-    for sentences, kind in _KINDS:
-        if sentences.search(text):
+    for sentence, kind in _KINDS:
+        if sentence.search(text):
             return kind(message)
+    if re.search(r"Permission check failed|403 ", text):
+        return errors.Forbidden(message)
     return errors.PermanentError(message)
 
 
