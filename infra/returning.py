@@ -31,18 +31,16 @@ def reset(work: Work, site: site_.Site, plan: plan_.Plan, keep: str) -> ports.Ro
     kept = bool(keep) and not missing and _goes_forward(work, site, plan)
     if kept:
         work.say("keeping what is there now, to undo this")
-        _each(plan, functools.partial(_keep, work, keep, there))
+        _each(plan, lambda machine: snapshots.keep_once(work.cluster, place(machine), keep, known=there[machine.name]))
     able = [machine for machine in plan.machines if machine.name not in missing]
     if not kept:
         # A newer snapshot stands in the way where only the newest can be gone back to.
         _each(plan, lambda machine: snapshots.forget(work.cluster, place(machine), known=there[machine.name]), only=able)
     failed = [name for name in _each(plan, functools.partial(_back, work, there), only=able) if name]
+    if kept:
+        # What was kept before an earlier reset goes only now, while the guests boot: nobody waits for that.
+        _each(plan, lambda machine: snapshots.forget(work.cluster, place(machine), but=keep, known=there[machine.name]))
     return ports.Rolled((*missing, *failed), kept=kept and not failed)
-
-
-def _keep(work: Work, name: str, there: _Names, machine: plan_.PlannedMachine) -> None:
-    snapshots.forget(work.cluster, place(machine), but=name, known=there[machine.name])
-    snapshots.keep_once(work.cluster, place(machine), name, known=there[machine.name])
 
 
 def _back(work: Work, there: _Names, machine: plan_.PlannedMachine) -> str:
