@@ -47,8 +47,9 @@ bench-reset: setup ## seconds from a reset to the seat proven again, over a bare
 bench-peers: setup ## a class of ten seats by the ways people use today, over ours
 	@$(PY) -m tests.bench.peers
 
-crumbs: setup ## 20 rounds of open, kill -9 of a random part, restart, close; then a search for anything left
-	@$(PY) -m tests.bench.crumbs
+ROUNDS ?= 20
+crumbs: setup ## ROUNDS (20) classes under kill -9 of any part and random faults, each followed by a search for anything left
+	@$(PY) -m tests.bench.crumbs --rounds $(ROUNDS)
 
 down: ## stop labctl
 	@.venv/bin/labctl down

@@ -33,14 +33,15 @@ def bake_blueprint(asker: who.Staff, house: who.House, name: Name, response: Res
     """Ahead of the first class that needs them. Where they are there already, nothing is done."""
     book = house.shelf.book(name)
     house.bell.listen()
-    env = house.goldens.ensure(book, asker.name)
-    if env is None:
+    made = house.goldens.ahead(book, asker.name)
+    if not made:
         raise errors.Conflict(
             f"blueprint '{name}' has no step that is the same for everybody.", hint="Its classes need no golden machines."
         )
-    look = f"/api/v1/classrooms/{env.classroom}"
+    look = f"/api/v1/classrooms/{made[0].classroom}"
     response.headers["Location"] = look
-    return shapes.Accepted(what=f"The golden machines of `{name}` are `{env.classroom}`.", look=look)
+    names = ", ".join(f"`{env.classroom}`" for env in made)
+    return shapes.Accepted(what=f"The golden machines of `{name}` are {names}.", look=look)
 
 
 @router.delete("/goldens/{name}", status_code=202, summary="Remove golden machines", responses=problems.answers(401, 403, 404, 409, 422))

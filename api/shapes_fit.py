@@ -30,6 +30,7 @@ class ShareShape(Shape):
     memory_free: int
     disk: int
     disk_free: int
+    seats: int
 
 
 class StepTimeShape(Shape):

@@ -28,25 +28,44 @@ def guests_of(to: cluster.Cluster, site: site_.Site, plot: int | None = None) ->
     """Guests in the plot's VMID range, or in the installation's. `resources` names a guest at once; its name and state lag
     behind, so they are not used (`proxmox-truth.md` 2.1).
     """
-    for row in to.client.get("/cluster/resources", type="vm"):
-        vmid = int(row["vmid"])
-        if marks.plot_of(site, vmid) is None or (plot is not None and marks.plot_of(site, vmid) != plot):
+    mine = marks.vmids(site, plot) if plot is not None else None
+    for vmid, node, kind, pool in _listed(to, site):
+        if mine is not None and vmid not in mine:
             continue
-        place = guests.Place(str(row["node"]), "container" if row.get("type") == "lxc" else "vm", vmid)
+        place = guests.Place(node, "container" if kind == "lxc" else "vm", vmid)
         config = guests.look(to, place)
         if config is None:
             continue
         mark = marks.read_mark(config.get("description"), vmid)
-        yield Found(place, mark if mark and mark.installation == site.installation else None, str(row.get("pool") or ""))
+        yield Found(place, mark if mark and mark.installation == site.installation else None, pool)
+
+
+def _listed(to: cluster.Cluster, site: site_.Site) -> list[tuple[int, str, str, str]]:
+    """(VMID, node, kind, pool) of all in the installation's range. The list is the whole cluster's, so many who search at once share
+    one look that begins after all of them have asked.
+    """
+
+    def look(_asked: object) -> list[list[object]]:
+        rows = to.client.get("/cluster/resources", type="vm")
+        ours = (row for row in rows if marks.plot_of(site, int(row["vmid"])) is not None)
+        return [[int(row["vmid"]), str(row["node"]), str(row.get("type")), str(row.get("pool") or "")] for row in ours]
+
+    found = to.waves.ride(f"guests-of-{site.installation}", None, look, cancelled=to.stop.is_set)
+    return [(int(row[0]), str(row[1]), str(row[2]), str(row[3])) for row in found]
 
 
 def vnets_of(to: cluster.Cluster, site: site_.Site) -> dict[str, str]:
     """VNet -> environment, for those that carry this installation's alias and are not yet on their way out."""
+
+    def look(_asked: object) -> list[list[str]]:
+        rows = networks.rows(to)
+        return [[str(row["vnet"]), str(row.get("alias") or _pending_alias(row))] for row in rows if row.get("state") != "deleted"]
+
     found = {}
-    for row in networks.rows(to):
-        match = re.fullmatch(rf"labctl {re.escape(site.installation)} ([a-z0-9]+)", str(row.get("alias") or _pending_alias(row)))
-        if match and row.get("state") != "deleted":
-            found[str(row["vnet"])] = match[1]
+    for vnet, alias in to.waves.ride(f"vnets-of-{site.installation}", None, look, cancelled=to.stop.is_set):
+        match = re.fullmatch(rf"labctl {re.escape(site.installation)} ([a-z0-9]+)", alias)
+        if match:
+            found[vnet] = match[1]
     return found
 
 

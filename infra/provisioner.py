@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent import futures
 from pathlib import Path
+from typing import TypeVar
 
 from infra import freezing, leftovers, preflight, project, removal, returning
 from infra import program as program_
@@ -18,7 +19,8 @@ from infra.engines import choice
 from infra.engines import engine as engine_
 from infra.work import Work
 from labctl import errors, ports
-from labctl.drivers.proxmox import access, guests, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import access, guests, snapshots
 from labctl.drivers.proxmox import client as client_
 from labctl.drivers.proxmox import cluster as cluster_
 from labctl.model import capacity
@@ -28,7 +30,19 @@ from labctl.model import site as site_
 
 _AT_ONCE = 8
 """Guests of one environment at work at once."""
-_SHOWN = (errors.Unreachable, errors.Busy, errors.Forbidden, errors.NotFound, errors.Conflict, errors.PermanentError, errors.LabctlError)
+_NOW = -1.0
+"""The urgency of what a person waits for: before everything that is prepared."""
+Result = TypeVar("Result")
+_SHOWN = (
+    errors.Unreachable,
+    errors.Full,
+    errors.Busy,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.Conflict,
+    errors.PermanentError,
+    errors.LabctlError,
+)
 
 
 class Provisioner:
@@ -50,7 +64,7 @@ class Provisioner:
         self._site = site
         self._deploy_key = deploy_key
         self._backend = state_.Backend(state)
-        self._turns = turns.Turns(state / "turns")
+        self._gates = gates.Gates(state / "gates")
         self._engine_name = engine
         self._passphrase_file = passphrase_file
 
@@ -80,18 +94,18 @@ class Provisioner:
         """What the token lacks, one line each."""
         return tuple(access.findings(self._asking, self._site))
 
-    def preflight(self, plans: Sequence[plan_.Plan]) -> None:
+    def preflight(self, plans: Sequence[plan_.Plan]) -> tuple[plan_.Plan, ...]:
         """See `ports.Provisioner`."""
-        preflight.check(cluster_.Cluster(self._asking, self._turns), self._site, plans)
+        return preflight.check(self._cluster(self._asking), self._site, plans)
 
     def survey(self, plans: Sequence[plan_.Plan]) -> capacity.Supply:
         """See `ports.Provisioner`."""
-        return preflight.survey(cluster_.Cluster(self._asking, self._turns), self._site, plans)
+        return preflight.survey(self._cluster(self._asking), self._site, plans)
 
     def build(self, plan: plan_.Plan, progress: ports.Progress) -> tuple[environment_.Machine, ...]:
         """See `ports.Provisioner`."""
-        work = self._work(progress)
-        to = self._cluster()
+        work = self._work(progress, plan)
+        to = self._cluster(group=plan.classroom)
         program = program_.draw(plan, self._site, self._deploy_key)
         self._engine.recover(plan.environment)
         outcome = self._engine.up(program, work)
@@ -99,8 +113,8 @@ class Provisioner:
             raise _worst(work, outcome)
         project.folder(self._backend)
         state_.write_whole(self._backend.root / f"{plan.environment}.program.json", program.dump())
-        self._each(plan.machines, lambda machine: guests.start(to, _place(machine)))
-        return tuple(_machine(machine, stand_in=_stands_in(to, machine)) for machine in plan.machines)
+        stand_ins = self._each(plan.machines, lambda machine: _up(to, machine, started=machine.vmid in work.started))
+        return tuple(_machine(machine, stand_in=found) for machine, found in zip(plan.machines, stand_ins, strict=True))
 
     def remove(self, environment: str, plot: int, progress: ports.Progress) -> ports.Removal:
         """See `ports.Provisioner`."""
@@ -125,27 +139,27 @@ class Provisioner:
         """See `ports.Provisioner`."""
         to = self._cluster()
         progress("keeping the state to which a reset goes back")
-        self._each(plan.machines, lambda machine: guests.keep(to, _place(machine)))
+        self._each(plan.machines, lambda machine: snapshots.keep(to, _place(machine)))
 
     def reset(self, plan: plan_.Plan, progress: ports.Progress, *, keep: str = "") -> ports.Rolled:
-        """See `ports.Provisioner`. What was there is kept on storages that can go forward again (`guests.FORWARD`); on others, and
+        """See `ports.Provisioner`. What was there is kept on storages that can go forward again (`snapshots.FORWARD`); on others, and
         where a guest has to be made anew, nothing is kept.
         """
-        return returning.reset(self._work(progress), self._site, plan, guests.BEFORE + keep if keep else "")
+        return returning.reset(self._work(progress, plan, urgency=_NOW), self._site, plan, snapshots.BEFORE + keep if keep else "")
 
     def go_back(self, plan: plan_.Plan, name: str, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
-        returning.go_back(self._work(progress), plan, guests.BEFORE + name)
+        returning.go_back(self._work(progress, plan, urgency=_NOW), plan, snapshots.BEFORE + name)
 
     def forget_kept(self, plan: plan_.Plan, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
         to = self._cluster()
         progress("what was kept before a reset goes")
-        self._each(plan.machines, lambda machine: guests.forget(to, _place(machine)))
+        self._each(plan.machines, lambda machine: snapshots.forget(to, _place(machine)))
 
     def discard(self, plan: plan_.Plan, machines: Sequence[str], progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
-        returning.discard(self._work(progress), plan, machines)
+        returning.discard(self._work(progress, plan, urgency=_NOW), plan, machines)
 
     def freeze(
         self,
@@ -155,11 +169,11 @@ class Provisioner:
         progress: ports.Progress,
     ) -> None:
         """See `ports.Provisioner`."""
-        freezing.freeze(self._work(progress), plan, machines, seal)
+        freezing.freeze(self._work(progress, plan), plan, machines, seal)
 
     def leftovers(self, living: Sequence[str]) -> tuple[str, ...]:
         """See `ports.Provisioner`."""
-        to, alive = cluster_.Cluster(self._asking, self._turns), set(living)
+        to, alive = self._cluster(self._asking), set(living)
         lines = [
             f"{found.place} of environment {found.mark.environment} ({found.mark.machine})"
             for found in leftovers.guests_of(to, self._site)
@@ -170,20 +184,19 @@ class Provisioner:
         lines += [f"record of environment {stack}" for stack in self._backend.stacks() if stack not in alive]
         return tuple(lines)
 
-    def _work(self, progress: ports.Progress) -> Work:
+    def _work(self, progress: ports.Progress, plan: plan_.Plan | None = None, *, urgency: float = 0.0) -> Work:
         """For one update of an engine, which may end it with a `Cancel`; never used again after it."""
-        return Work(self._cluster(), progress)
+        return Work(self._cluster(group=plan.classroom if plan else "", urgency=urgency), progress)
 
-    def _cluster(self) -> cluster_.Cluster:
-        return cluster_.Cluster(self._client, self._turns)
+    def _cluster(self, client: client_.Client | None = None, *, group: str = "", urgency: float = 0.0) -> cluster_.Cluster:
+        return cluster_.Cluster(client or self._client, self._gates, storage=self._site.storage, group=group, urgency=urgency)
 
     @staticmethod
-    def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], object]) -> None:
+    def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], Result]) -> list[Result]:
         """All machines at once; the first error goes up when all are through."""
         with futures.ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guest") as pool:
             jobs = [pool.submit(call, machine) for machine in machines]
-        for job in jobs:
-            job.result()
+        return [job.result() for job in jobs]
 
 
 def _place(machine: plan_.PlannedMachine) -> guests.Place:
@@ -196,9 +209,18 @@ def _machine(machine: plan_.PlannedMachine, *, stand_in: bool) -> environment_.M
     )
 
 
-def _stands_in(to: cluster_.Cluster, machine: plan_.PlannedMachine) -> bool:
-    """Whether a container stands in for the VM: labctl's own sandbox node says so where Proxmox names QEMU's version."""
-    return machine.kind == "vm" and "stand-in" in str(guests.status(to, _place(machine)).get("running-qemu", ""))
+def _up(to: cluster_.Cluster, machine: plan_.PlannedMachine, *, started: bool) -> bool:
+    """See that it runs; whether a container stands in for the VM. Labctl's own sandbox node says that where Proxmox names QEMU's
+    version, and it is the same for all VMs of a node.
+    """
+    if not started:
+        guests.start(to, _place(machine))
+    if machine.kind != "vm":
+        return False
+    fact, known = f"stand-ins on {machine.node}", to.client.known
+    if fact not in known:
+        known[fact] = "stand-in" in str(guests.status(to, _place(machine)).get("running-qemu", ""))
+    return known[fact]
 
 
 def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
@@ -208,5 +230,5 @@ def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:
         return errors.PermanentError(text)
     worst = min(work.failures, key=lambda one: isinstance(one, errors.TemporaryError))
     made = next(kind for kind in _SHOWN if isinstance(worst, kind))(text, hint=worst.hint)
-    made.machine = worst.machine
+    made.machine, made.node = worst.machine, worst.node
     return made

@@ -19,7 +19,8 @@ from infra import servicer
 from infra.work import Work
 from labctl import errors
 from labctl import settings as settings_
-from labctl.drivers.proxmox import client, cluster, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import client, cluster
 from labctl.model import site as site_
 
 
@@ -41,7 +42,7 @@ def _work(site_file: Path, state: Path) -> Work:
         site = site_.Site.model_validate(yaml.safe_load(site_file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise errors.BadInput(f"cannot read the site from {site_file}: {error}", hint="Set LABCTL_HOME.") from error
-    return Work(cluster.Cluster(client.Client(site.cluster), turns.Turns(state / "turns")))
+    return Work(cluster.Cluster(client.Client(site.cluster), gates.Gates(state / "gates"), storage=site.storage))
 
 
 async def _serve(provider: provider_.Labctl, engine_address: str) -> None:

@@ -12,42 +12,42 @@ from typing import TypeVar
 
 from infra.work import Work
 from labctl import errors, ports
-from labctl.drivers.proxmox import guests
+from labctl.drivers.proxmox import guests, snapshots
 from labctl.model import marks
 from labctl.model import plan as plan_
 from labctl.model import site as site_
 
 _AT_ONCE = 8
 Result = TypeVar("Result")
+_Names = dict[str, set[str]]
 
 
 def reset(work: Work, site: site_.Site, plan: plan_.Plan, keep: str) -> ports.Rolled:
     """Back to the snapshot `ready`. Machines that have none, or cannot go back to it, are named and left as they are; then nothing
     is kept, for the others alone would not be what was there.
     """
-    missing = [machine.name for machine in plan.machines if not _has(work, machine, guests.READY)]
+    there = _looked(work, plan)
+    missing = [name for name, found in there.items() if snapshots.READY not in found]
     kept = bool(keep) and not missing and _goes_forward(work, site, plan)
     if kept:
         work.say("keeping what is there now, to undo this")
-        _each(plan, functools.partial(_keep, work, keep))
+        _each(plan, lambda machine: snapshots.keep_once(work.cluster, place(machine), keep, known=there[machine.name]))
     able = [machine for machine in plan.machines if machine.name not in missing]
     if not kept:
         # A newer snapshot stands in the way where only the newest can be gone back to.
-        _each(plan, lambda machine: guests.forget(work.cluster, place(machine)), only=able)
-    failed = [name for name in _each(plan, functools.partial(_back, work), only=able) if name]
+        _each(plan, lambda machine: snapshots.forget(work.cluster, place(machine), known=there[machine.name]), only=able)
+    failed = [name for name in _each(plan, functools.partial(_back, work, there), only=able) if name]
+    if kept:
+        # What was kept before an earlier reset goes only now, while the guests boot: nobody waits for that.
+        _each(plan, lambda machine: snapshots.forget(work.cluster, place(machine), but=keep, known=there[machine.name]))
     return ports.Rolled((*missing, *failed), kept=kept and not failed)
 
 
-def _keep(work: Work, name: str, machine: plan_.PlannedMachine) -> None:
-    guests.forget(work.cluster, place(machine), but=name)
-    guests.keep_once(work.cluster, place(machine), name)
-
-
-def _back(work: Work, machine: plan_.PlannedMachine) -> str:
+def _back(work: Work, there: _Names, machine: plan_.PlannedMachine) -> str:
     """The machine's name when it cannot go back at all."""
     work.say(f"{machine.name}: going back to the state when it was ready")
     try:
-        guests.roll_back(work.cluster, place(machine))
+        snapshots.roll_back(work.cluster, place(machine), known=there[machine.name])
     except errors.PermanentError as error:
         work.say(f"{machine.name}: {error.message}")
         return machine.name
@@ -56,7 +56,8 @@ def _back(work: Work, machine: plan_.PlannedMachine) -> str:
 
 def go_back(work: Work, plan: plan_.Plan, name: str) -> None:
     """Forward again to what was kept. Looked at on all guests first, so that none goes alone."""
-    lost = [machine.name for machine in plan.machines if not _has(work, machine, name)]
+    there = _looked(work, plan)
+    lost = [machine for machine, found in there.items() if name not in found]
     if lost:
         raise errors.PermanentError(
             f"what was there before the reset is not there any more on {', '.join(lost)}", hint="Reset the seat to start again."
@@ -64,7 +65,7 @@ def go_back(work: Work, plan: plan_.Plan, name: str) -> None:
 
     def forward(machine: plan_.PlannedMachine) -> None:
         work.say(f"{machine.name}: going back to what was there before the reset")
-        guests.roll_back(work.cluster, place(machine), name)
+        snapshots.roll_back(work.cluster, place(machine), name, known=there[machine.name])
 
     _each(plan, forward)
 
@@ -85,17 +86,22 @@ def place(machine: plan_.PlannedMachine) -> guests.Place:
     return guests.Place(machine.node, machine.kind, machine.vmid)
 
 
-def _has(work: Work, machine: plan_.PlannedMachine, name: str) -> bool:
-    try:
-        return name in guests.snapshots(work.cluster, place(machine))
-    except (errors.NotFound, errors.Forbidden):  # gone: 403 is how a vanished guest reads (`client-sequence.md` 4)
-        return False
+def _looked(work: Work, plan: plan_.Plan) -> _Names:
+    """The snapshots of each machine; of one that is gone none (403 is how a vanished guest reads, `client-sequence.md` 4)."""
+
+    def look(machine: plan_.PlannedMachine) -> set[str]:
+        try:
+            return snapshots.names(work.cluster, place(machine))
+        except (errors.NotFound, errors.Forbidden):
+            return set()
+
+    return dict(zip((machine.name for machine in plan.machines), _each(plan, look), strict=True))
 
 
 def _goes_forward(work: Work, site: site_.Site, plan: plan_.Plan) -> bool:
     for node in sorted({machine.node for machine in plan.machines}):
         kind = str(work.cluster.client.get(f"/nodes/{node}/storage/{site.storage}/status").get("type", ""))
-        if kind not in guests.FORWARD:
+        if kind not in snapshots.FORWARD:
             work.say(f"a storage of type {kind} cannot go forward again: this reset cannot be undone")
             return False
     return True

@@ -142,8 +142,19 @@ class Backend:
         shutil.rmtree(self._books / "locks" / "organization" / PROJECT / stack, ignore_errors=True)
 
     def crumbs(self, stack: str) -> tuple[str, ...]:
-        """Files that still carry the stack's name."""
-        return tuple(str(path.relative_to(self.root)) for path in sorted(self.root.rglob(f"*{stack}*")))
+        """Files that still carry the stack's name. Only folders in which something is named after a stack are looked at, and not what
+        is below another stack's: with a thousand stacks that would be most of a removal.
+        """
+        found = []
+        for folder in (self.root, self.root / "project", *self._named()):
+            with contextlib.suppress(FileNotFoundError), os.scandir(folder) as entries:
+                found += [Path(entry.path) for entry in entries if stack in entry.name]
+        return tuple(str(path.relative_to(self.root)) for path in sorted(found))
+
+    def _named(self) -> Iterator[Path]:
+        books = self._books
+        yield from (books / "stacks" / PROJECT, books / "locks" / "organization" / PROJECT, self.root / "project" / ".home" / "logs")
+        yield from (books / name / PROJECT for name in ("history", "backups"))
 
 
 def _alive(lock: Path) -> bool:

@@ -24,6 +24,8 @@ class Work:
     cluster: cluster_.Cluster
     say: Callable[[str], None] = silently
     failures: list[errors.LabctlError] = field(default_factory=list)
+    started: set[int] = field(default_factory=set)
+    """VMIDs that this update has seen running."""
     aborted: threading.Event = field(default_factory=threading.Event)
     """Set by `abort` only; `cluster.stop` is also set by the real engine's `Cancel`, which ends every update."""
     _guard: threading.Lock = field(default_factory=threading.Lock)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from labctl import errors, goldens, ports
-from labctl.model import baking, lifecycle, planning, roster
+from labctl.model import lifecycle, planning, roster
 from labctl.model import seats as seats_
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
@@ -105,12 +105,11 @@ class Desk:
         def plans(plots: Sequence[int]) -> Sequence[Plan]:
             pairs = zip(room.seats, plots, strict=True)
             made = tuple(seats_.plan(book.blueprint, cluster.site, seat, plot, source, values[seat.number]) for seat, plot in pairs)
-            cluster.provisioner.preflight(made)
+            made = cluster.provisioner.preflight(made)
             if self.library.freeze(book.name) != source:
                 raise errors.Conflict(f"the blueprint '{book.name}' was changed while the class was being opened.", hint="Try again.")
             # Only now, when the class will be opened: nothing is baked for a class that is refused.
-            ground = self.goldens.ensure(book, room.trainer)
-            return made if ground is None else tuple(baking.stand(plan, cluster.site, ground.id, ground.plot) for plan in made)
+            return self.goldens.under(made, book, room.trainer)
 
         return plans
 

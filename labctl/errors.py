@@ -8,6 +8,7 @@
     |-- Conflict            the thing is in a state in which that is not possible    exit 1, HTTP 409
     |-- TemporaryError      trying the same again later may work                     exit 3, HTTP 503
     |   |-- Unreachable     a node, guest, broker or database does not answer
+    |   |-- Full            a storage has no room left (`node`: where)
     |   `-- Busy            a lock is held, a limit reached, a task still running
     |-- PermanentError      trying the same again is pointless: a person must look   exit 1, HTTP 500
     |   |-- CheckFailed     a readiness check said no
@@ -28,6 +29,8 @@ class LabctlError(Exception):
 
     machine: str = ""
     """The machine of the lab that is to blame, where it is one of them (whoever works on several sets it)."""
+    node: str = ""
+    """The node of the cluster that is to blame, where it is one: what is built there may be built elsewhere."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -87,6 +90,10 @@ class Unreachable(TemporaryError):
 
 class Busy(TemporaryError):
     """A lock is held, a limit is reached, or a task is still running."""
+
+
+class Full(TemporaryError):
+    """A storage has no room left: trying again helps when something goes, and elsewhere at once."""
 
 
 class PermanentError(LabctlError):

@@ -13,7 +13,7 @@ from typing import Any
 
 from labctl import desk as desk_
 from labctl import errors, ports
-from labctl.model import capacity, planning
+from labctl.model import capacity, placing, planning
 from labctl.model import seats as seats_
 from labctl.model.classroom import Seat
 from labctl.model.plan import Plan
@@ -46,10 +46,12 @@ class Fitting:
         free = self.desk.classrooms.free_plots(cluster.site.plots)
         plans = _plans(book, cluster.site, free[:seats] or cluster.site.plots[:1], answers)
         supply = cluster.provisioner.survey(plans)
+        # Where plots are short, the seats without one count like the others: they are placed too, to say what they would take.
+        placed = placing.spread((*plans, *(plans[-1] for _ in range(seats - len(plans)))), cluster.site, supply)
         if not free:
             # Planned on a plot that others live on, only to know the size of a seat.
             supply = replace(supply, vmids=frozenset(), tags=frozenset())
-        answer = capacity.fit(plans, supply, seats, plots=len(free), bound=_bound(cluster.site), blueprint=book.name)
+        answer = capacity.fit(placed, supply, seats, plots=len(free), bound=_bound(cluster.site), blueprint=book.name)
         now = self.desk.clock.now()
         return capacity.timed(answer, self.timings.times(book.name), at_once=self.at_once, begins=max(starts or now, now))
 

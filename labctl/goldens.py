@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labctl import errors, ports
-from labctl.model import baking, lifecycle
+from labctl.model import baking, lifecycle, placing
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, Lease, State
 from labctl.model.plan import Plan
@@ -45,20 +45,45 @@ class Goldens:
     site: Callable[[], Site]
     provisioner: Callable[[], ports.Provisioner]
 
-    def digest(self, book: ports.Book) -> str:
-        """The golden digest of a blueprint on this site; "" where nothing of it is the same for everybody."""
+    def digest(self, book: ports.Book, bound: str = "") -> str:
+        """The golden digest of a blueprint on this site (on the node `bound`, where storage is each node's own); "" where nothing of
+        it is the same for everybody.
+        """
         if not baking.needed(book.blueprint):
             return ""
-        return baking.golden_digest(self._plan(book, new_id(), PLOTLESS, ""), book.digests.files)
+        return baking.golden_digest(self._plan(book, new_id(), PLOTLESS, "", bound), book.digests.files)
 
-    def ensure(self, book: ports.Book, who: str) -> Environment | None:
+    def under(self, plans: Sequence[Plan], book: ports.Book, who: str) -> tuple[Plan, ...]:
+        """These plans, which know their nodes, as clones of golden machines: of one set where storage is shared, else of one on each
+        node. As they are where nothing is baked. Raises as `ensure`.
+        """
+        sets = {bound: self.ensure(book, who, bound) for bound in sorted({plan.bound for plan in plans})}
+        stood = []
+        for plan in plans:
+            ground = sets[plan.bound]
+            stood.append(plan if ground is None else baking.stand(plan, self.site(), ground.id, ground.plot))
+        return tuple(stood)
+
+    def ahead(self, book: ports.Book, who: str) -> tuple[Environment, ...]:
+        """Have them baked before any class needs them: one set, or one on each node with templates where storage is each node's own.
+        Empty where nothing is baked. Raises as `ensure`.
+        """
+        if not self.digest(book):
+            return ()
+        plan = self._plan(book, new_id(), PLOTLESS, "", "")
+        supply = self.provisioner().survey((plan,))
+        nodes = placing.able(plan, self.site(), supply)
+        made = (self.ensure(book, who, bound) for bound in sorted({"" if node.shared else node.name for node in nodes}))
+        return tuple(env for env in made if env is not None)
+
+    def ensure(self, book: ports.Book, who: str, bound: str = "") -> Environment | None:
         """The living set for this blueprint, opened if there is none; None where nothing is baked. Raises Conflict while a set of
         this digest is on its way out, or no plot is free; BadInput, NotFound, Unreachable as opening a class does.
         """
-        digest = self.digest(book)
+        digest = self.digest(book, bound)
         if not digest:
             return None
-        return self._living(digest) or self._open(book, digest, who)
+        return self._living(digest) or self._open(book, digest, who, bound)
 
     def _living(self, digest: str) -> Environment | None:
         for room in self.store.goldens():
@@ -75,7 +100,7 @@ class Goldens:
                 return env
         return None
 
-    def _open(self, book: ports.Book, digest: str, who: str) -> Environment:
+    def _open(self, book: ports.Book, digest: str, who: str, bound: str) -> Environment:
         now = self.clock.now()
         slug, environment = baking.slug(digest), new_id()
         room = Classroom(
@@ -92,10 +117,9 @@ class Goldens:
         source = f"{book.name}@{book.digests.blueprint}"
 
         def plans(plots: Sequence[int]) -> Sequence[Plan]:
-            made = self._plan(book, environment, plots[0], slug)
-            self.provisioner().preflight((made,))
+            made = self.provisioner().preflight((self._plan(book, environment, plots[0], slug, bound),))
             self._keep(book, source)
-            return (made,)
+            return made
 
         try:
             self.classrooms.open(room, plans, self.site().plots)
@@ -116,17 +140,30 @@ class Goldens:
             if self.library.freeze(book.name) != source:
                 raise errors.Conflict(f"the blueprint '{book.name}' was changed at this moment.", hint="Try again.") from None
 
-    def _plan(self, book: ports.Book, environment: str, plot: int, slug: str) -> Plan:
-        source = f"{book.name}@{book.digests.blueprint}"
-        return baking.plan(book.blueprint, self.site(), environment=environment, plot=plot, classroom=slug or "golden", source=source)
+    def _plan(self, book: ports.Book, environment: str, plot: int, slug: str, bound: str) -> Plan:
+        source, site = f"{book.name}@{book.digests.blueprint}", self.site()
+        made = baking.plan(book.blueprint, site, environment=environment, plot=plot, classroom=slug or "golden", source=source)
+        return placing.bound(made, site, bound)
 
     def again(self, env: Environment, who: str) -> None:
         """Golden machines that a seat waits for will never be there: bake others, and let the seat stand on those. Raises as `ensure`."""
         plan = self.environments.plan(env.id)
-        ground = self.ensure(self.library.frozen(plan.source), who)
+        ground = self.ensure(self.library.frozen(plan.source), who, plan.bound)
         if ground is None:
             raise errors.PermanentError(f"the blueprint of '{env.classroom}' has nothing to bake any more.")
         self.store.stand(env.id, lambda old: baking.stand(old, self.site(), ground.id, ground.plot))
+
+    def elsewhere(self, plan: Plan, node: str) -> Plan:
+        """See `labctl.steps.kit.Elsewhere`. Where storage is each node's own, the other node has golden machines of its own, or gets
+        some now.
+        """
+        freed: dict[str, object] = {"avoid": (*plan.avoid, node), "bound": ""}
+        if plan.bound and plan.stands_on:
+            freed["stands_on"] = None
+        (placed,) = self.provisioner().preflight((plan.model_copy(update=freed),))
+        if plan.stands_on is None or placed.stands_on is not None:
+            return placed
+        return self.under((placed,), self.library.frozen(plan.source), "labctl")[0]
 
     def list(self) -> tuple[Held, ...]:
         """All living sets, oldest first."""
@@ -167,10 +204,10 @@ class Goldens:
         """
         now = self.clock.now()
         held = self.list()
-        newest = {one.room.blueprint: one.room.opened for one in held if one.environment.facts.state is State.READY}
+        newest = {self._reach(one): one.room.opened for one in held if one.environment.facts.state is State.READY}
         retired = []
         for one in held:
-            superseded = newest.get(one.room.blueprint, one.room.opened) > one.room.opened
+            superseded = newest.get(self._reach(one), one.room.opened) > one.room.opened
             old = superseded or now >= one.room.lease.ends
             if old and not one.standing and not lifecycle.leaving(one.environment, now) and self.store.retire(one.environment.id):
                 why = "a newer set of the same blueprint is ready" if superseded else f"it is from {one.room.opened:%Y-%m-%d}"
@@ -178,6 +215,13 @@ class Goldens:
                 self._ring(one.environment.id)
                 retired.append(one.room.slug)
         return tuple(retired)
+
+    def _reach(self, one: Held) -> tuple[str, str]:
+        """Which seats it is for: a newer set on another node's own storage does not stand in for it."""
+        try:
+            return one.room.blueprint, self.environments.plan(one.environment.id).bound
+        except errors.NotFound:
+            return one.room.blueprint, ""
 
     def _ring(self, environment: str) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -13,6 +14,10 @@ from labctl.model import lifecycle
 from labctl.model.environment import Claim
 
 LOG = logging.getLogger(__name__)
+
+LONGEST = timedelta(hours=11)
+"""Above any turn's own limits. A turn that hangs is not held on to for longer: another worker repeats it, and the fence keeps what
+the hanging one may still write out of the store."""
 
 
 class Holding:
@@ -43,8 +48,9 @@ class Holding:
             raise self._lost
 
     def _renew(self) -> None:
+        end = time.monotonic() + LONGEST.total_seconds()
         # Four times in the life of a claim: three may fail before it is lost.
-        while not self._over.wait(self._hold.total_seconds() / 4):
+        while not self._over.wait(self._hold.total_seconds() / 4) and time.monotonic() < end:
             try:
                 self._environments.renew(self.claim, self._hold)
                 env = self._environments.environment(self.claim.environment)

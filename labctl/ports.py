@@ -137,9 +137,9 @@ class Environments(Protocol):
     def renew(self, claim: Claim, hold: timedelta) -> Claim:
         """Raises ClaimLost."""
 
-    def settle(self, claim: Claim, facts: Facts) -> None:
-        """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot (which rests)
-        and loses its plan.
+    def settle(self, claim: Claim, facts: Facts, plan: Plan | None = None) -> None:
+        """Write facts, and a new plan where one is given, if the fence is still the newest. Raises ClaimLost. A GONE environment frees
+        its plot, which rests from now, and loses its plan; the last one of a closed class frees its name.
         """
 
     def release(self, claim: Claim) -> None:
@@ -235,9 +235,10 @@ class Codes(Protocol):
 class Provisioner(Protocol):
     """Existence: guests, networks, pools. Filled by `infra`."""
 
-    def preflight(self, plans: Sequence[Plan]) -> None:
-        """Whether all these plans could be built now: node answers, token may, templates and storage exist, memory and disk
-        suffice. Raises Unreachable, Forbidden, NotFound or Conflict in plain words; changes nothing.
+    def preflight(self, plans: Sequence[Plan]) -> tuple[Plan, ...]:
+        """Whether all these plans could be built now (node answers, token may, templates and storage exist, memory and disk
+        suffice), and on which node each (`model.placing`): the same plans with their nodes. Raises Unreachable, Forbidden,
+        NotFound or Conflict in plain words; changes nothing.
         """
 
     def survey(self, plans: Sequence[Plan]) -> capacity.Supply:

@@ -37,7 +37,9 @@ class CutShort(Exception):
 
 @dataclass(frozen=True)
 class Runner:
-    """Does the steps of one environment at a time. `places`: how many this process does at once; `stopping`: whether it is to end."""
+    """Does the steps of one environment at a time. `places`: how many this process does at once; `spell`: seconds after
+    which `work` lets others have the thread; `stopping`: whether this process is to end.
+    """
 
     kit: Kit
     journal: ports.Journal
@@ -50,13 +52,18 @@ class Runner:
     backlog: ports.Backlog
     undo_for: timedelta = timedelta(hours=1)
     places: int = 1
+    spell: float = 10.0
     stopping: Callable[[], bool] = lambda: False
 
     def work(self) -> int:
         """Look again and again, until there is nothing to take or this process is to end; how many environments were taken."""
-        taken = 0
-        while not self.stopping() and self.look() is not None:
+        taken, began = 0, time.monotonic()
+        while not self.stopping() and (last := self.look()) is not None:
             taken += 1
+            if time.monotonic() - began > self.spell:
+                # Make room for whatever else is in the queue, which is the sweep.
+                self._ring(last)
+                break
         return taken
 
     def look(self) -> str | None:
@@ -154,7 +161,7 @@ class Runner:
         found = run(self.kit, env, progress)
         done = found if isinstance(found, Done) else Done(found)
         kept = second_chances.keeps(env, step, kept=done.kept, now=self.clock.now(), span=self.undo_for)
-        self.kit.environments.settle(held.claim, lifecycle.settle(env, step, done.machines, kept=kept, anew=done.anew))
+        self.kit.environments.settle(held.claim, lifecycle.settle(env, step, done.machines, kept=kept, anew=done.anew), done.plan)
 
     def _trouble(self, claim: Claim, env: Environment, step: Step, error: Exception) -> None:
         failure = _failure(error)
@@ -180,9 +187,9 @@ def _first(env: Environment, step: Step) -> bool:
 
 def _failure(error: Exception) -> lifecycle.Failure:
     if isinstance(error, errors.TemporaryError):
-        return lifecycle.Failure(_sentence(error), error.retry_after, error.machine)
+        return lifecycle.Failure(_sentence(error), error.retry_after, error.machine, error.node)
     if isinstance(error, errors.LabctlError):
-        return lifecycle.Failure(_sentence(error), None, error.machine)
+        return lifecycle.Failure(_sentence(error), None, error.machine, error.node)
     # An unforeseen error may carry anything in its text, so only its kind is shown; the log has the rest.
     return lifecycle.Failure(f"labctl met an error nobody foresaw ({type(error).__name__}); the worker's log has the details.", None)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from labctl import desk as desk_
 from labctl import errors, goldens
-from labctl.model import baking, drawing, handing, lifecycle, planning
+from labctl.model import drawing, handing, lifecycle, planning
 from labctl.model import seats as seats_
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Environment, State, Step, Wanted, Wishes
@@ -116,17 +116,15 @@ class Seating:
     def _add_spare(self, slug: str, like: Seat, who: str) -> int:
         cluster = self.desk.cluster()
         kept = self.desk.environments.plan(like.environment)
-        lab = self.desk.library.frozen(kept.source).blueprint
+        book = self.desk.library.frozen(kept.source)
+        lab = book.blueprint
         answers = {one.name: one.value for one in kept.variables if one.name in drawing.questions(lab)}
         seat = Seat(slug, max(one.number for one in self.desk.room(slug).seats) + 1, None, goldens.new_id())
         values = planning.draw(lab, answers, secrets.SystemRandom())
 
-        ground = self.desk.environments.environment(kept.stands_on) if kept.stands_on else None
-
         def plan(plot: int) -> Plan:
-            made = seats_.plan(lab, cluster.site, seat, plot, kept.source, values)
-            cluster.provisioner.preflight((made,))
-            return made if ground is None else baking.stand(made, cluster.site, ground.id, ground.plot)
+            made = cluster.provisioner.preflight((seats_.plan(lab, cluster.site, seat, plot, kept.source, values),))
+            return self.desk.goldens.under(made, book, who)[0]
 
         self.desk.classrooms.add_seat(slug, seat, plan, cluster.site.plots)
         self.desk.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: a new spare", who)

@@ -6,6 +6,7 @@ else constructs its own collaborators.
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
@@ -223,7 +224,13 @@ class Wiring:
             prober=self.prober,
             shelf=self.shelf,
             traces=self.traces,
+            places=self.goldens,
         )
+
+    @cached_property
+    def stopping(self) -> threading.Event:
+        """Set when this process is told to end."""
+        return threading.Event()
 
     @cached_property
     def runner(self) -> runner.Runner:
@@ -239,6 +246,8 @@ class Wiring:
             timings=self.timings,
             backlog=self.backlog,
             undo_for=timedelta(minutes=self.settings.undo_minutes),
+            places=self.settings.places,
+            stopping=self.stopping.is_set,
         )
 
     @cached_property

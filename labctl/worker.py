@@ -1,16 +1,19 @@
-"""The worker's door: Celery's application and its two one-line tasks.
+"""The worker's door: Celery's application with its two one-line tasks, and the processes that serve it.
 
-Started as `celery --app labctl.worker worker` and `... beat`. Everything heavy is imported once,
-before the pool's children are forked, and built in each of them at its first task.
+`python -m labctl.worker` keeps a few processes (`drivers.crew`), each a Celery worker with threads: steps mostly wait for the cluster,
+and a thread that waits costs a hundredth of what a process costs. More than one process, because one computes on one core only and
+because one that dies takes only its own steps with it. Everything heavy is imported once, before they are forked.
 """
 
 from __future__ import annotations
 
+import logging
 import os
+import threading
 from collections.abc import Callable
 
 from labctl import wiring
-from labctl.drivers import bell
+from labctl.drivers import bell, crew
 
 
 class House:
@@ -18,32 +21,52 @@ class House:
 
     def __init__(self, make: Callable[[], wiring.Wiring]) -> None:
         self._make = make
+        self._guard = threading.Lock()
         self._wired: wiring.Wiring | None = None
         self._pid = 0
 
     def __call__(self) -> wiring.Wiring:
         """This process's wiring."""
-        if self._wired is None or self._pid != os.getpid():
-            self._wired, self._pid = self._make(), os.getpid()
-        return self._wired
+        with self._guard:
+            if self._wired is None or self._pid != os.getpid():
+                self._wired, self._pid = self._make(), os.getpid()
+            return self._wired
 
     def turn(self, environment: str) -> None:
         """The first task. The ring only says that there is something to look for: what is most urgent is taken."""
         del environment
-        self().runner.look()
+        self().runner.work()
 
     def sweep(self) -> None:
         """The second."""
         self().sweep()
 
 
-def application(make: Callable[[], wiring.Wiring]) -> bell.Application:
-    """Celery with labctl's tasks, on the broker of the wiring that `make` gives."""
-    house = House(make)
-    app = house().celery()
-    bell.add_tasks(app, house.turn, house.sweep)
-    bell.before_children(wiring.load)
-    return app
+class Door:
+    """A worker's application on the wirings that `make` gives."""
+
+    def __init__(self, make: Callable[[], wiring.Wiring]) -> None:
+        self.house = House(make)
+        self.app = self.house().celery()
+        bell.add_tasks(self.app, self.house.turn, self.house.sweep)
+
+    def serve(self) -> None:
+        """Until told to end."""
+        logging.basicConfig(level=logging.INFO)
+        wiring.load()
+        chosen = self.house().settings
+        crew.Crew(chosen.processes, lambda number: self._serve(bell.worker_name(chosen.installation, number), chosen.places)).run()
+
+    def _serve(self, called: str, threads: int) -> None:
+        wired = self.house()
+        # Built before there are threads: two of them must not build the same driver twice.
+        bell.when_told_to_end(wired.stopping.set)
+        _ = wired.runner
+        bell.serve(self.app, called, threads)
 
 
-app = application(wiring.build)
+door = Door(wiring.build)
+app = door.app
+
+if __name__ == "__main__":
+    door.serve()

@@ -15,7 +15,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from labctl import errors, ports
-from labctl.model import capacity
+from labctl.model import capacity, placing
+from labctl.model import site as site_
 from labctl.model.classroom import Classroom, Learner, Seat
 from labctl.model.environment import Environment, Lease, Machine
 from labctl.model.plan import Nic, Plan, PlannedCheck, PlannedMachine, SeatRef
@@ -124,18 +125,28 @@ class FakeProvisioner:
 
     memory = 1_000_000
     """MiB free on each node."""
+    site = site_.Site(cluster=site_.Cluster(secret_file="", ca_file=""))
 
-    def preflight(self, plans: Sequence[Plan]) -> None:
+    nodes: tuple[str, ...] = ()
+    """Further nodes of the cluster, which share the storage of the others unless `local`."""
+    local = False
+
+    def preflight(self, plans: Sequence[Plan]) -> tuple[Plan, ...]:
         self.script.meet("preflight", plans[0].environment)
-        answer = capacity.fit(plans, self.survey(plans), len(plans), plots=len(plans))
+        supply = self.survey(plans)
+        placed = placing.spread(plans, self.site, supply)
+        answer = capacity.fit(placed, supply, len(placed), plots=len(placed))
         if not answer.fits:
             text, hint = capacity.refusal(answer)
             raise errors.Conflict(text, hint=hint)
+        return placed
 
     def survey(self, plans: Sequence[Plan]) -> capacity.Supply:
         self.script.meet("survey", plans[0].environment)
-        names = sorted({machine.node for plan in plans for machine in plan.machines})
-        return capacity.Supply(tuple(capacity.Node(name, self.memory, 1_000_000, "lab") for name in names))
+        sources = placing.sources(plans, self.site)
+        names = sorted({*self.nodes, *(node for node, _, _ in sources)})
+        nodes = tuple(capacity.Node(name, self.memory, 1_000_000, "lab", shared=not self.local) for name in names)
+        return capacity.Supply(nodes, {(node, vmid): 2048 for node, _, vmid in sources})
 
     def build(self, plan: Plan, progress: ports.Progress) -> tuple[Machine, ...]:
         made = []
@@ -297,6 +308,20 @@ class FakeKeys:
 
     def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
         return f"{public_key} for {login} on {principal} until {until:%H:%M}"
+
+
+@dataclass
+class Places:
+    """Other nodes, in the order in which they are taken."""
+
+    nodes: list[str] = field(default_factory=list)
+
+    def elsewhere(self, plan: Plan, node: str) -> Plan:
+        if not self.nodes:
+            raise errors.Conflict("there is no other node.")
+        goes = self.nodes.pop(0)
+        machines = tuple(machine.model_copy(update={"node": goes}) for machine in plan.machines)
+        return plan.model_copy(update={"machines": machines, "avoid": (*plan.avoid, node)})
 
 
 @dataclass

@@ -74,24 +74,32 @@ def _make(work: Work, inputs: kind.Inputs) -> None:
     try:
         _bring_about(work, inputs)
     except errors.LabctlError as error:
-        error.machine = str(inputs["machine"])
+        _blame(error, inputs)
         raise
     except kind.HalfMade as half:
-        half.cause.machine = str(inputs["machine"])
+        _blame(half.cause, inputs)
         raise
+
+
+def _blame(error: errors.LabctlError, inputs: kind.Inputs) -> None:
+    """Which machine it was, and which node's storage had no room for it."""
+    error.machine = str(inputs["machine"])
+    if isinstance(error, errors.Full):
+        error.node = str(inputs["node"])
 
 
 def _bring_about(work: Work, inputs: kind.Inputs) -> None:
     where, name = place(inputs), inputs["machine"]
     work.say(f"{name}: cloning template {inputs['template']} as {where}")
     source = guests.Source(inputs.get("source") or where.node, int(inputs["template"]))
-    guests.clone(work.cluster, where, source, mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
+    made = guests.clone(work.cluster, where, source, mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
     try:
-        configuration.converge(work.cluster, where, wanted(inputs))
+        configuration.converge(work.cluster, where, wanted(inputs), new=made.config if made.new else None)
         if inputs.get("disk"):
-            configuration.grow(work.cluster, where, int(inputs["disk"]))
+            configuration.grow(work.cluster, where, int(inputs["disk"]), have=made.config)
         work.say(f"{name}: starting")
-        guests.start(work.cluster, where)
+        guests.start(work.cluster, where, is_off=made.new)
+        work.started.add(where.vmid)
     except errors.LabctlError as error:
         raise kind.HalfMade(str(where.vmid), error) from error
 

@@ -12,10 +12,9 @@ def show(found: dict[str, Any]) -> None:
     """The answer of the API (or of `capacity.told`)."""
     screen.say(f"{found['seats']} seats of {found['blueprint']}: {'they fit' if found['fits'] else 'they do not fit'}")
     for one in found["nodes"]:
-        screen.say(
-            f"node {one['node']}: {one['guests']} guests, {_mib(one['memory'])} of {_mib(one['memory_free'])} free memory, "
-            f"{_mib(one['disk'])} of {_mib(one['disk_free'])} free disk"
-        )
+        memory = f"{_mib(one['memory'])} of {_mib(one['memory_free'])} free memory"
+        disk = f"{_mib(one['disk'])} of {_mib(one['disk_free'])} free disk"
+        screen.say(f"node {one['node']}: {one['seats']} seats, {one['guests']} guests, {memory}, {disk}")
     for one in found["short"]:
         screen.say(f"short: {one['text']}")
     if not found["fits"]:

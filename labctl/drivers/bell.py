@@ -21,8 +21,11 @@ from labctl import errors
 TURN = "labctl.turn"
 SWEEP = "labctl.sweep"
 
-LONGEST_STEP = timedelta(hours=12)
-"""Above any step's own limits. A message that is not acknowledged for so long is delivered again (Redis transport)."""
+LONGEST_TURN = timedelta(hours=12)
+"""Above any turn's own limits. A message that is not acknowledged for so long is delivered again (Redis transport): one look more."""
+
+SHORTEST_LIFE = 30
+"""Seconds for which a ring is worth something, however often is swept."""
 
 
 Application: TypeAlias = celery.Celery
@@ -42,14 +45,12 @@ def application(url: str, *, sweep_seconds: int) -> Application:
         task_default_queue="labctl",
         task_send_sent_event=False,
         worker_prefetch_multiplier=1,
-        # A step that hangs is killed with its process while its message is still its own; it is repeated like any killed one.
-        task_time_limit=int((LONGEST_STEP - timedelta(hours=1)).total_seconds()),
         worker_hijack_root_logger=True,
         # Workers of one home are started alone; gossip and mingle would only cost time.
         worker_enable_remote_control=True,
         broker_connection_retry_on_startup=True,
         broker_transport_options={
-            "visibility_timeout": int(LONGEST_STEP.total_seconds()),
+            "visibility_timeout": int(LONGEST_TURN.total_seconds()),
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": 5,
         },
@@ -71,15 +72,24 @@ def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[
         sweep()
 
 
-def before_children(load: Callable[[], None]) -> None:
-    """Call `load` once in the worker's own process, before it forks: what is imported there is there in all children, instead of
-    being imported in each of them in the first seconds of the first class.
-    """
+def when_told_to_end(tell: Callable[[], None]) -> None:
+    """Call `tell` when this process's worker is asked to end: what runs is finished, and nothing more is begun."""
 
-    def started(**_: object) -> None:
-        load()
+    def ending(**_: object) -> None:
+        tell()
 
-    signals.worker_init.connect(started, weak=False)
+    signals.worker_shutting_down.connect(ending, weak=False)
+
+
+def worker_name(installation: str, number: int) -> str:
+    """What Celery calls a process of this installation's worker."""
+    return f"labctl-{installation}-{number}@localhost"
+
+
+def serve(app: Application, name: str, threads: int) -> None:
+    """Serve the tasks in this process, so many at once, until told to end. Only in a process's first thread."""
+    options = ("--pool", "threads", "--concurrency", str(threads), "--hostname", name, "--loglevel", "INFO")
+    app.worker_main(["--quiet", "worker", *options, "--without-mingle", "--without-gossip"])
 
 
 class CeleryBell:
@@ -94,7 +104,7 @@ class CeleryBell:
     def ring(self, environment: str) -> None:
         """Raises Unreachable where the broker does not answer: the sweep will ring instead."""
         with _translated():
-            self._celery().send_task(TURN, args=[environment], expires=3 * self._sweep_seconds, retry=False)
+            self._celery().send_task(TURN, args=[environment], expires=max(SHORTEST_LIFE, 3 * self._sweep_seconds), retry=False)
 
     def listen(self) -> None:
         """Raises Unreachable where the broker does not answer."""

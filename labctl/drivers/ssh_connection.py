@@ -19,7 +19,7 @@ from typing import Self
 import paramiko
 
 from labctl import errors
-from labctl.drivers import ssh_ca
+from labctl.drivers import ssh_ca, ssh_root
 
 OUTPUT_LIMIT = 256 * 1024
 """Bytes kept of each of a command's outputs; the rest is read and dropped."""
@@ -95,6 +95,7 @@ class Connection:
         self.machine = machine
         self.user = user
         self.host_key = host_key
+        self._root: ssh_root.RootShell | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -133,11 +134,28 @@ class Connection:
             raise errors.Unreachable(f"{self.machine}: the SSH connection ended ({_reason(error)})") from error
 
     def root(self, script: str, *, timeout: float) -> Outcome:
-        """Run a shell script as root. It travels on stdin, so nothing of it is in a process list; its commands must not read
-        stdin.
+        """Run a shell script as root, in a shell that stays open for the next one. It travels on stdin, so nothing of it is in a
+        process list; its commands must not read stdin. Raises as `run` does.
         """
-        command = "/bin/sh -s" if self.user == "root" else "sudo -n /bin/sh -s"
-        return self.run(command, stdin=script.encode(), timeout=timeout)
+        try:
+            if self._root is None or not self._root.alive:
+                channel = self._transport.open_session(timeout=timeout)
+                channel.settimeout(timeout)
+                channel.exec_command("/bin/sh -s" if self.user == "root" else "sudo -n /bin/sh -s")
+                self._root = ssh_root.RootShell(channel, OUTPUT_LIMIT)
+            exit_, stdout, stderr = self._root.run(script, timeout)
+        except TimeoutError as error:
+            self._leave_root()
+            raise TookTooLong(f"{self.machine}: not finished within {timeout:g} s") from error
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            self._leave_root()
+            raise errors.Unreachable(f"{self.machine}: the SSH connection ended ({_reason(error)})") from error
+        return Outcome(exit_, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+    def _leave_root(self) -> None:
+        if self._root is not None:
+            self._root.close()
+            self._root = None
 
     def dial(self, host: str, port: int, timeout: float) -> paramiko.Channel:
         """A TCP connection opened from the guest (direct-tcpip; `blueprint.md` 11). Raises PortClosed or TookTooLong."""
@@ -211,11 +229,15 @@ def _dial(address: str, port: int, deadline: float) -> socket.socket:
     while True:
         left = deadline - time.monotonic()
         try:
-            return socket.create_connection((address, port), timeout=max(0.05, min(patience, left)))
+            dialled = socket.create_connection((address, port), timeout=max(0.05, min(patience, left)))
         except TimeoutError:
             if left <= patience:
                 raise
             patience = min(patience * 1.3, 2.0)
+        else:
+            # SSH's packets are small and each waits for an answer; Nagle's algorithm would hold every second one for 40 ms.
+            dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return dialled
 
 
 def _look_at_identification(sock: socket.socket, deadline: float) -> None:

@@ -3,6 +3,9 @@
 It may be run any number of times and changes only what differs: host certificate, trust in labctl's user authority,
 the seat's principal, the learner's account, names, routes, forwarding. sshd is told only when one of its files changed.
 Nothing here touches lab content: that is the plan's steps.
+
+A class runs this on every machine at the same time, and on a guest each process that a script starts costs as much as all that the
+shell does itself. So files are compared and looked through by the shell's own `read`, and processes are started for changes only.
 """
 
 from __future__ import annotations
@@ -27,22 +30,50 @@ _HEAD = r"""
 set -eu
 umask 022
 changed=no
-# place PATH MODE: writes stdin there unless it is there already; the new file appears in one go.
+end='
+'
+# text PATH: what PATH holds, in $text, always with a newline at its end.
+text() {
+    text=
+    while IFS= read -r line || [ -n "$line" ]; do text="$text$line$end"; done < "$1"
+}
+# place PATH TEXT: PATH holds TEXT and a newline; a file that differs is replaced in one go. Its mode is 644.
 place() {
-    new=$(mktemp "$1.labctl-XXXXXX")
-    cat > "$new"
-    chmod "$2" "$new"
-    if cmp -s "$new" "$1"; then chmod "$2" "$1"; rm -f "$new"; return; fi
-    mv -f "$new" "$1"
+    if [ -f "$1" ] && [ ! -L "$1" ]; then
+        text "$1"
+        if [ "$text" = "$2$end" ]; then same="$same $1"; return; fi
+    fi
+    rm -rf "$1.labctl-new"
+    printf '%s\n' "$2" > "$1.labctl-new"
+    mv -fT "$1.labctl-new" "$1"
     changed=yes
 }
-# block PATH: puts stdin between labctl's two marks in PATH, leaving the rest as it is.
+same=
+# block PATH TEXT: puts TEXT between labctl's two marks at the end of PATH, leaving the rest as it is.
 block() {
-    new=$(mktemp "$1.labctl-XXXXXX")
-    sed '/^# labctl begin$/,/^# labctl end$/d' "$1" > "$new"
-    { echo '# labctl begin'; cat; echo '# labctl end'; } >> "$new"
-    chmod 644 "$new"
-    if cmp -s "$new" "$1"; then rm -f "$new"; else cat "$new" > "$1"; rm -f "$new"; fi
+    text "$1"
+    before=$text kept= mine=no
+    while IFS= read -r line || [ -n "$line" ]; do
+        case $line in
+            '# labctl begin') mine=yes ;;
+            '# labctl end') mine=no ;;
+            *) [ "$mine" = yes ] || kept="$kept$line$end" ;;
+        esac
+    done < "$1"
+    kept="$kept# labctl begin
+$2
+# labctl end
+"
+    [ "$before" = "$kept" ] || printf '%s' "$kept" > "$1"
+}
+# field FILE NAME NUMBER: the field of NAME's line in a file such as /etc/passwd, in $field; fails where there is no such line.
+field() {
+    while IFS=: read -r first second third rest; do
+        [ "$first" = "$2" ] || continue
+        case $3 in 2) field=$second ;; 3) field=$third ;; esac
+        return 0
+    done < "$1"
+    return 1
 }
 """
 
@@ -85,34 +116,42 @@ def _here(command: str, text: str) -> str:
     return f"printf '%s' {shlex.quote(text)} | {command}"
 
 
-def _place(path: str, mode: str, text: str) -> str:
-    # Not through a pipe: `place` must set `changed` in this shell, not in a pipe's.
-    return f"place {shlex.quote(path)} {mode} <<LABCTL_END\n{_plain(text)}LABCTL_END"
+def _place(path: str, text: str) -> str:
+    return f"place {shlex.quote(path)} {shlex.quote(text.removesuffix(chr(10)))}"
 
 
-def _plain(text: str) -> str:
-    """Text for an unquoted here-document: nothing in it is expanded."""
-    escaped = text.replace("\\", "\\\\").replace("$", "\\$").replace("`", "\\`")
-    return escaped if escaped.endswith("\n") else escaped + "\n"
+_CONFIGURATION = "/etc/ssh/sshd_config.d/10-labctl.conf"
 
 
 def _sshd(plan: Plan, machine: PlannedMachine, host_certificate: str, user_authority: str) -> str:
     return "\n".join(
         [
-            "mkdir -p /etc/ssh/principals /etc/ssh/sshd_config.d",
-            _place("/etc/ssh/ssh_host_ed25519_key-cert.pub", "644", host_certificate),
-            _place("/etc/ssh/labctl_user_ca.pub", "644", user_authority),
-            _place(f"/etc/ssh/principals/{machine.login}", "644", plan.principal),
-            _place("/etc/ssh/sshd_config.d/10-labctl.conf", "644", _SSHD),
-            "grep -q '^[[:space:]]*Include[[:space:]]*/etc/ssh/sshd_config.d/' /etc/ssh/sshd_config || {",
-            "    sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config; changed=yes",
+            "[ -d /etc/ssh/principals ] && [ -d /etc/ssh/sshd_config.d ] || mkdir -p /etc/ssh/principals /etc/ssh/sshd_config.d",
+            _place("/etc/ssh/labctl_user_ca.pub", user_authority),
+            _place(f"/etc/ssh/principals/{machine.login}", plan.principal),
+            # sshd looks these two up at each login, so it need not be told of them.
+            "changed=no",
+            _place(_CONFIGURATION, _SSHD),
+            "included() {",
+            "    while read -r word value _; do",
+            "        case $word in [Ii]nclude) case $value in /etc/ssh/sshd_config.d/*) return 0 ;; esac ;; esac",
+            "    done < /etc/ssh/sshd_config",
+            "    return 1",
             "}",
+            "included || { sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' /etc/ssh/sshd_config; changed=yes; }",
+            "configuration=$changed",
+            _place("/etc/ssh/ssh_host_ed25519_key-cert.pub", host_certificate),
+            '[ -z "$same" ] || chmod 644 $same',
         ]
     )
 
 
-_RELOAD = """
-if [ "$changed" = yes ]; then
+_RELOAD = f"""
+# Until 9.7 OpenSSH's daemon starts itself anew for each connection, which reads keys and certificates again; from 9.8 on there is
+# sshd-session, which is handed what the daemon read at its start. A daemon older than its configuration has to read that in any case.
+if [ "$configuration" = no ] && [ /run/sshd.pid -nt {_CONFIGURATION} ] && [ ! -e /usr/lib/openssh/sshd-session ]; then
+    :
+elif [ "$changed" = yes ]; then
     mkdir -p /run/sshd
     /usr/sbin/sshd -t
     systemctl reload ssh 2>/dev/null || systemctl reload sshd 2>/dev/null || systemctl try-restart ssh sshd
@@ -123,19 +162,19 @@ fi
 def _account(machine: PlannedMachine) -> str:
     """The learner's account. Without a password the field is '*': no password fits, and sshd does not call it locked."""
     login = shlex.quote(machine.login)
-    lines = [f"id -u {login} >/dev/null 2>&1 || useradd --create-home --shell /bin/bash {login}"]
+    lines = [f"field /etc/passwd {login} 3 || useradd --create-home --shell /bin/bash {login}"]
     if machine.password is not None:
         lines.append(_here("chpasswd", f"{machine.login}:{machine.password}\n"))
     elif machine.login != "root":
-        lines.append(f"case $(getent shadow {login} | cut -d: -f2) in '!'*) usermod -p '*' {login} ;; esac")
+        lines.append(f"field /etc/shadow {login} 2 && case $field in '!'*) usermod -p '*' {login} ;; esac")
     sudoers = f"/etc/sudoers.d/labctl-{machine.login}"
     if machine.login == "root":
         pass
     elif machine.sudo:
-        lines += ["before=$changed", "mkdir -p /etc/sudoers.d", _place(sudoers, "440", f"{machine.login} ALL=(ALL:ALL) NOPASSWD:ALL")]
-        lines.append("changed=$before")
+        lines += ["mkdir -p /etc/sudoers.d", _place(sudoers, f"{machine.login} ALL=(ALL:ALL) NOPASSWD:ALL")]
+        lines.append(f"chmod 440 {shlex.quote(sudoers)}")
     else:
-        lines.append(f"rm -f {shlex.quote(sudoers)}")
+        lines.append(f"[ ! -e {shlex.quote(sudoers)} ] || rm -f {shlex.quote(sudoers)}")
     return "\n".join(lines)
 
 
@@ -146,15 +185,17 @@ def _names(plan: Plan, machine: PlannedMachine) -> str:
     hostname = shlex.quote(machine.hostname)
     lines = [f"127.0.1.1 {' '.join(_unique(*(machine.names or ()), machine.hostname))}"]
     lines += [f"{address} {' '.join(words)}" for address, words in names(plan, machine)]
-    text = _plain("\n".join(lines))
+    text = shlex.quote("\n".join(lines))
     return "\n".join(
         [
-            f'[ "$(cat /etc/hostname 2>/dev/null)" = {hostname} ] || echo {hostname} > /etc/hostname',
-            f'[ "$(uname -n)" = {hostname} ] || hostname {hostname}',
-            "touch /etc/hosts",
+            "text /proc/sys/kernel/hostname",
+            f'[ "$text" = {hostname}"$end" ] || hostname {hostname}',
+            "text=",
+            "[ ! -f /etc/hostname ] || text /etc/hostname",
+            f'[ "$text" = {hostname}"$end" ] || echo {hostname} > /etc/hostname',
+            "[ -e /etc/hosts ] || : > /etc/hosts",
             "for file in /etc/hosts /etc/cloud/templates/hosts.debian.tmpl; do",
-            '    [ -f "$file" ] || continue',
-            f'    block "$file" <<LABCTL_END\n{text}LABCTL_END',
+            f'    [ ! -f "$file" ] || block "$file" {text}',
             "done",
         ]
     )
@@ -187,8 +228,8 @@ def _routes(machine: PlannedMachine) -> str:
     return "\n".join(
         [
             "before=$changed; changed=no",
-            _place("/etc/labctl-routes", "644", "set -e\n" + commands),
-            _place("/etc/systemd/system/labctl-routes.service", "644", _ROUTES_UNIT),
+            _place("/etc/labctl-routes", "set -e\n" + commands),
+            _place("/etc/systemd/system/labctl-routes.service", _ROUTES_UNIT),
             'if [ "$changed" = yes ]; then systemctl daemon-reload; systemctl enable -q labctl-routes.service; fi',
             "systemctl restart labctl-routes.service",
             "changed=$before",
@@ -202,11 +243,11 @@ def _usable(gateway: str, address: str) -> bool:
 
 def _forwarding(machine: PlannedMachine) -> str:
     if not machine.forwards:
-        return "rm -f /etc/sysctl.d/60-labctl-forward.conf"
+        return "[ ! -e /etc/sysctl.d/60-labctl-forward.conf ] || rm -f /etc/sysctl.d/60-labctl-forward.conf"
     return "\n".join(
         [
             "before=$changed",
-            _place("/etc/sysctl.d/60-labctl-forward.conf", "644", "net.ipv4.ip_forward = 1"),
+            _place("/etc/sysctl.d/60-labctl-forward.conf", "net.ipv4.ip_forward = 1"),
             "changed=$before",
             "sysctl -q -p /etc/sysctl.d/60-labctl-forward.conf",
         ]

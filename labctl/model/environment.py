@@ -67,6 +67,8 @@ class Trouble:
     """Of golden machines being taken away: which bake failed for good, and why."""
     machine: str = ""
     """Which machine it was, where one is to blame: it is the one that is made anew."""
+    node: str = ""
+    """Which node of the cluster, where one is to blame: what is not built there yet is built elsewhere."""
 
 
 @dataclass(frozen=True)

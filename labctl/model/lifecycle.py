@@ -86,6 +86,7 @@ class Failure:
     reason: str
     retry_after: timedelta | None
     machine: str = ""
+    node: str = ""
 
 
 def next_step(env: Environment, now: datetime) -> Step | None:
@@ -240,6 +241,7 @@ def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts
         round=env.wishes.round,
         cause=_cause(env) if step is Step.REMOVE else "",
         machine=failure.machine,
+        node=failure.node,
     )
     return replace(env.facts, doing=None, doing_since=None, trouble=trouble)
 

@@ -57,6 +57,11 @@ def spread(plans: Sequence[Plan], site: site_.Site, supply: capacity.Supply) -> 
     return tuple(placed)
 
 
+def able(plan: Plan, site: site_.Site, supply: capacity.Supply) -> tuple[capacity.Node, ...]:
+    """Nodes that can carry the plan's machines, roomy or not."""
+    return tuple(node for node in _in_order(supply.nodes) if _carries(plan, site, supply, node))
+
+
 def on(plan: Plan, site: site_.Site, supply: capacity.Supply, node: capacity.Node) -> Plan:
     """The plan with all machines on `node`. A plan that stands on golden machines keeps these as its templates."""
     machines = []

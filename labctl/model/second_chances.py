@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from labctl.model.environment import Environment, Kept, Step
 
 FRESH_AFTER = 2
-"""Failed attempts of a step with the same machine, after which that machine is made anew before the next one."""
+"""Failed attempts of a step with the same machine, after which that machine is made anew before the next one; or on the same node,
+after which the seat is built on another."""
 
 
 def keeps(env: Environment, step: Step, *, kept: bool, now: datetime, span: timedelta) -> Kept | None:
@@ -36,7 +37,18 @@ def made_anew(env: Environment, step: Step) -> str:
     failed for good and a person asked again. Empty where there is none.
     """
     trouble = env.facts.trouble
-    if trouble is None or trouble.step is not step or not trouble.machine:
-        return ""
+    return trouble.machine if trouble is not None and _had_its_chances(env, step) else ""
+
+
+def elsewhere(env: Environment, step: Step) -> str:
+    """The node that failed this step so often that it is tried on another one. Empty where there is none."""
+    trouble = env.facts.trouble
+    return trouble.node if trouble is not None and _had_its_chances(env, step) else ""
+
+
+def _had_its_chances(env: Environment, step: Step) -> bool:
+    trouble = env.facts.trouble
+    if trouble is None or trouble.step is not step:
+        return False
     asked_again = trouble.round < env.wishes.round
-    return trouble.machine if asked_again or trouble.attempts >= FRESH_AFTER else ""
+    return asked_again or trouble.attempts >= FRESH_AFTER

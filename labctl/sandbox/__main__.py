@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import ipaddress
 import json
 import logging
@@ -15,6 +16,8 @@ from labctl.sandbox import answers
 from labctl.sandbox import node as node_
 from labctl.sandbox.faults import reading
 from labctl.sandbox.guests import runtime
+from labctl.sandbox.paper import description
+from labctl.sandbox.paper import reading as cluster_file
 
 
 def _say(text: str) -> None:
@@ -53,6 +56,7 @@ def init(options: argparse.Namespace) -> int:
 
     assert endpoints
     key = options.authorized_key.read_text("utf-8").strip() if options.authorized_key else ""
+    cluster = _cluster(options)
     settings = node_.Settings(
         name=options.name,
         listen=options.listen,
@@ -61,9 +65,12 @@ def init(options: argparse.Namespace) -> int:
         management=str(options.management),
         cache=str(options.cache),
         authorized_key=key,
+        node=cluster.names[0] if cluster else "sandbox",
+        pace=1 / cluster.speed if cluster else 1.0,
+        refusal_delay=3 / cluster.speed if cluster else 3.0,
     )
     home: Path = options.home.resolve()
-    setup.prepare_home(home, settings)
+    setup.prepare_home(home, settings, cluster)
     with server.alone(home):
         node = node_.open_(home)
         recovery.settle(node)
@@ -71,6 +78,19 @@ def init(options: argparse.Namespace) -> int:
         node.close()
     _say(f"ready: {home / 'credentials.json'}")
     return 0
+
+
+def _cluster(options: argparse.Namespace) -> description.Cluster | None:
+    """The paper cluster that the options ask for, if they do."""
+    asked = options.cluster or options.nodes
+    if asked and options.runtime != "paper":
+        raise description.BadDescription("a cluster of several nodes is paper: say --runtime paper with --nodes or --cluster")
+    if options.cluster and options.nodes:
+        raise description.BadDescription("--cluster FILE says which nodes there are: leave --nodes out")
+    if options.cluster:
+        known = cluster_file.cluster(options.cluster.read_text("utf-8"), str(options.cluster))
+        return dataclasses.replace(known, speed=options.speed) if options.speed else known
+    return description.default(options.nodes, options.speed or 1.0, local=options.local) if options.nodes else None
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -140,9 +160,9 @@ def status(options: argparse.Namespace) -> int:
 def _running(home: Path, settings: node_.Settings) -> set[int]:
     """VMIDs that run, without opening the runtime: a node may be serving."""
     if settings.runtime == "paper":
-        from labctl.sandbox.guests import paper
+        from labctl.sandbox.paper import ledger
 
-        return paper.PaperRuntime(home / "paper.json").running()
+        return set(ledger.Ledger(home / node_.PAPER).running)
     from labctl.sandbox.guests import inventory
 
     lines = [line for line in inventory.found(home / "guests", settings.name) if line.startswith("running guest ")]
@@ -215,6 +235,10 @@ def parser() -> argparse.ArgumentParser:
             one.add_argument("--management", type=ipaddress.IPv4Network, required=True, help="address range of the management network")
             one.add_argument("--authorized-key", type=Path, help="public key that the container template's user accepts")
             one.add_argument("--runtime", choices=("lxc", "paper"), default="lxc", help="what guests are")
+            one.add_argument("--nodes", type=int, default=0, help="paper: a cluster of so many nodes, with modelled times")
+            one.add_argument("--speed", type=float, help="paper: how much faster than ours the cluster's clock runs")
+            one.add_argument("--local", action="store_true", help="paper: with --nodes, each node has a storage of its own")
+            one.add_argument("--cluster", type=Path, help="paper: a YAML file that describes the cluster")
     return top
 
 
@@ -227,7 +251,7 @@ def main() -> int:
         _say(f"error: {refusal.as_task_error()}")
     except reading.Mistakes as mistakes:
         _say(str(mistakes))
-    except (runtime.RuntimeFailure, node_.AlreadyRunning, OSError, UnicodeDecodeError) as failure:
+    except (description.BadDescription, runtime.RuntimeFailure, node_.AlreadyRunning, OSError, UnicodeDecodeError) as failure:
         _say(f"error: {failure}")
     except KeyboardInterrupt:
         return 130

@@ -26,6 +26,7 @@ def spec(node: node_.Node, vmid: int, guest: register.Guest) -> runtime.GuestSpe
         nics=tuple(cards),
         identity=_lxc_identity(vmid, config) if guest["type"] == "lxc" else _qemu_identity(vmid, config),
         nesting=guest["type"] == "lxc" and register.fields("lxc", "features", str(config.get("features", ""))).get("nesting") == 1,
+        container=guest["type"] == "lxc",
     )
 
 

@@ -83,6 +83,7 @@ def on(verb: str, template: str) -> Callable[[Handler], Handler]:
 
 def perform(node: node_.Node, who: str, verb: str, path: str, params: dict[str, Any]) -> Any:
     """Do it; raises `answers.Refused`."""
+    node.state.begin()
     method, given = _find(verb, path)
     if "!" in who and not method.allowtoken:
         answers.forbid(f"URI '{path}' not available with API token, need proper ticket.")
@@ -92,7 +93,7 @@ def perform(node: node_.Node, who: str, verb: str, path: str, params: dict[str, 
             answers.bad_params({name: "duplicate parameter (already defined in URI) with conflicting values!"})
         merged[name] = value
     node.access.check_method(method.permissions, who, merged)
-    _resolve(node, method, merged)
+    node = _resolve(node, method, merged)
     errors = checking.check(method.properties, method.extra_allowed, merged)
     if errors:
         answers.bad_params(errors)
@@ -115,15 +116,15 @@ def _find(verb: str, path: str) -> tuple[catalogue.Method, dict[str, str]]:
     return found
 
 
-def _resolve(node: node_.Node, method: catalogue.Method, params: dict[str, Any]) -> None:
-    """`proxyto` is resolved before validation (section 0)."""
+def _resolve(node: node_.Node, method: catalogue.Method, params: dict[str, Any]) -> node_.Node:
+    """The node the call is for; `proxyto` is resolved before validation (section 0)."""
     if method.proxyto != "node":
-        return
+        return node
     name = str(params.get("node", ""))
-    if name in {node.name, "localhost"}:
-        return
+    if name == "localhost":
+        return node
     if name in node.offline:
         raise answers.Refused(595, "No route to host")
-    if not node_.is_name(name):
+    if name not in node.peers:
         answers.die(f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known")
-    answers.die(f"hostname lookup '{name}' failed - failed to get address info for: {name}: Name or service not known")
+    return node.peers[name]

@@ -83,6 +83,9 @@ def realise(node: node_.Node, vmid: int, key: str, drive: Drive, made: list[str]
             volid = volumes.new_name(node, storage, vmid, fmt=fmt)
             volumes.add(node, volid, (image or {}).get("size", size), **({"image": image["image"]} if image and "image" in image else {}))
             made.append(volid)
+            node.acts.spend("allocate")
+        if image:
+            node.acts.spend("copy")
         drive |= {"file": volid, "size": volumes.size_text(node, volid)}
         return write(key, drive)
     return _existing(node, key, file, drive)
@@ -93,6 +96,7 @@ def _cloudinit(node: node_.Node, vmid: int, key: str, storage: str, drive: Drive
         volid = volumes.new_name(node, storage, vmid, suffix="cloudinit")
         volumes.add(node, volid, CLOUDINIT_SIZE)
         made.append(volid)
+        node.acts.spend("allocate")
     drive |= {"file": volid, "media": "cdrom"}
     return write(key, drive)
 

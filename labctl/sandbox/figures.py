@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from labctl.sandbox import formats, machine, register
@@ -38,7 +39,7 @@ def disk_of(guest: register.Guest) -> int:
     return 0
 
 
-def of(node: node_.Node, vmid: str, guest: register.Guest, running: set[int] | None = None) -> dict[str, Any]:
+def of(node: node_.Node, vmid: str, guest: register.Guest, running: AbstractSet[int] | None = None) -> dict[str, Any]:
     """What both lists and `status/current` tell; `running` is the runtime's answer when the caller has asked already."""
     runs = int(vmid) in (node.runtime.running() if running is None else running)
     usage = node.runtime.usage(int(vmid)) if runs else runtime.Usage()

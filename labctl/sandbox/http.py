@@ -2,7 +2,7 @@
 
 Answers are `{"data": ...}`; a refusal's first line is the reason phrase; every answer of 400 and more closes the connection; a
 401 comes late and empty. Handlers are plain blocking functions: three at a time for the daemon's methods, three for the
-proxy's own, as in Proxmox, and 596 when the daemon has not answered within 30 seconds (it works on).
+proxy's own, on each node, as in Proxmox, and 596 when the daemon has not answered within 30 seconds (it works on).
 Not done: extjs format, HTML, websockets, the limits on header size (they are aiohttp's here).
 """
 
@@ -44,8 +44,7 @@ class Wire:
 
     def __init__(self, node: node_.Node) -> None:
         self.node = node
-        self._daemon = concurrent.futures.ThreadPoolExecutor(WORKERS, "pvedaemon")
-        self._proxy = concurrent.futures.ThreadPoolExecutor(WORKERS, "pveproxy")
+        self._pools: dict[tuple[str, bool], concurrent.futures.ThreadPoolExecutor] = {}
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """One request."""
@@ -78,7 +77,7 @@ class Wire:
         if struck and (early := await self._meet(request, struck)):
             return early
         work = functools.partial(calls.perform, self.node, who, verb, path, params)
-        pool = self._daemon if found and found[0].protected else self._proxy
+        pool = self._pool(found[1].get("node", ""), protected=found[0].protected) if found else self._pool("", protected=False)
         doing = asyncio.ensure_future(self._do(pool, work, call, struck))
         doing.add_done_callback(_seen)
         frozen = call is not None and self.node.conditions.frozen(call.node) > 0
@@ -146,6 +145,13 @@ class Wire:
         if isinstance(data, calls.Listing):
             body = {"data": data.data, "total": data.total}
         return _json(request, body)
+
+    def _pool(self, name: str, *, protected: bool) -> concurrent.futures.ThreadPoolExecutor:
+        """The workers of the daemon or the proxy of the node that a call is for; who is no node here is answered by the first."""
+        key = (name if name in self.node.peers else self.node.name, protected)
+        if key not in self._pools:
+            self._pools[key] = concurrent.futures.ThreadPoolExecutor(WORKERS, "pvedaemon" if protected else "pveproxy")
+        return self._pools[key]
 
     def _who(self, request: web.BaseRequest, verb: str, path: str) -> tuple[str, str]:
         """(who, why not): the cookie first, then the header (`proxmox-truth.md` 3.1)."""

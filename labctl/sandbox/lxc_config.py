@@ -210,6 +210,7 @@ def realised(node: node_.Node, vmid: int, key: str, value: Any) -> Any:
         with node.locks.storage(storage):
             volid = volumes.new_name(node, storage, vmid, container=True)
             volumes.add(node, volid, int(float(rest) * 1024**3))
+            node.acts.spend("allocate")
         mount |= {"volume": volid, "size": volumes.size_text(node, volid)}
         return property_strings.emit(register.layout("lxc", key), mount)
     return str(value)

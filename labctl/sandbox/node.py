@@ -1,6 +1,8 @@
 """One node: the parts every endpoint needs, put together once. The composition root of the sandbox.
 
-`paper()` and `open_()` build it; nothing else constructs state, locks, tasks or a runtime.
+`open_()` builds it; nothing else constructs state, locks, tasks or a runtime. The nodes of a paper cluster are `peers`: what is the
+cluster's (state, users, figures that are broadcast) they share, locks, tasks, bridges each has its own. An endpoint works on one
+node and need not know of the others, since `calls` hands it the node that the path names.
 """
 
 from __future__ import annotations
@@ -11,17 +13,21 @@ import json
 import os
 import re
 import ssl
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, answers, broadcast, faults, locks, sessions, state, tasks
+from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks
 from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
+from labctl.sandbox.paper import cluster, description
 
 STAND_IN = "containers stand in for VMs"
 """The words by which a client can tell that qemu guests are not QEMU here (node status `pveversion`, guest `running-qemu`)."""
+
+
+PAPER = "paper.sqlite3"
+"""Where a home keeps what its paper guests are."""
 
 
 class AlreadyRunning(Exception):
@@ -47,26 +53,42 @@ class Settings:
 
 
 class Node:
-    """State, locks, tasks, users and guests of one node."""
+    """State, locks, tasks, users and guests of one node. `of` is the cluster's first node, of which this is a further one."""
 
-    def __init__(self, home: Path, settings: Settings, runtime_: runtime.Runtime) -> None:
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        runtime_: runtime.Runtime,
+        *,
+        name: str = "",
+        of: Node | None = None,
+        acts_: acts.Acts | None = None,
+        hardware_: hardware.Hardware | None = None,
+    ) -> None:
         self.home = home
         self.settings = settings
         self.runtime = runtime_
-        self.name = settings.node
-        self.state = state.State(home / "node.sqlite3")
-        self.content = self.state.content
-        self.locks = locks.Locks(settings.pace)
-        self.conditions = conditions.Conditions(self.locks)
-        self.faults = faults.Faults()
-        self.tasks = tasks.Tasks(self.name, home / "tasks", self.state, settings.pace)
-        self.access = access_control.AccessControl(self.state)
-        self.sessions = sessions.Sessions(home / "tickets.key", self.state, self.access)
-        self.paused: set[int] = set()
-        self.config_mutex = threading.RLock()
-        self.broadcast = broadcast.Broadcast()
-        self.offline: set[str] = set()
-        self.others: set[str] = set()
+        self.name = name or settings.node
+        self.acts = acts_ or acts.Acts()
+        self.hardware = hardware_ or hardware.Hardware(home)
+        self.state: state.State = of.state if of else state.State(home / "node.sqlite3")
+        self.content: state.Content = self.state.content
+        self.locks: locks.Locks = locks.Locks(settings.pace, of=of.locks if of else None, acts_=self.acts)
+        self.conditions: conditions.Conditions = of.conditions if of else conditions.Conditions(self.locks)
+        self.faults: faults.Faults = of.faults if of else faults.Faults()
+        """Asked by the wire of the node that answers, which is the first."""
+        self.tasks = tasks.Tasks(self.name, home / "tasks", self.state, settings.pace, self.acts)
+        self.access: access_control.AccessControl = of.access if of else access_control.AccessControl(self.state)
+        self.sessions: sessions.Sessions = of.sessions if of else sessions.Sessions(home / "tickets.key", self.state, self.access)
+        self.paused: set[int] = of.paused if of else set()
+        self.broadcast: broadcast.Broadcast = of.broadcast if of else broadcast.Broadcast()
+        self.offline: set[str] = of.offline if of else set()
+        self.others: set[str] = of.others if of else set()
+        """Nodes of a recorded cluster that are not here."""
+        self.peers: dict[str, Node] = of.peers if of else {}
+        """All nodes of the cluster by name, this one too."""
+        self.peers[self.name] = self
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -103,15 +125,25 @@ def settings_of(home: Path) -> Settings:
 
 
 def open_(home: Path) -> Node:
-    """The node of an initialised home, with the runtime it was initialised for."""
+    """The node of an initialised home, with the runtime it was initialised for; of a cluster the first node."""
     settings = settings_of(home)
-    return Node(home, settings, make_runtime(home, settings))
+    known = description.kept(home)
+    if known is None:
+        return Node(home, settings, make_runtime(home, settings))
+    made: Node | None = None
+    for parts in cluster.parts(home, home / PAPER, known):
+        one = Node(home, settings, parts.runtime, name=parts.name, of=made, acts_=parts.acts, hardware_=parts.hardware)
+        one.locks.shared_storages = parts.shared
+        parts.used.watch(one.content["volumes"])
+        made = made or one
+    assert made
+    return made
 
 
 def make_runtime(home: Path, settings: Settings) -> runtime.Runtime:
     """Real containers, or paper."""
     if settings.runtime == "paper":
-        return paper.PaperRuntime(home / "paper.json")
+        return paper.PaperRuntime(home / PAPER)
     from labctl.sandbox.guests import lxc
 
     made: runtime.Runtime = lxc.LxcRuntime(home / "guests", settings.name, Path(settings.cache), settings.authorized_key or None)

@@ -24,18 +24,19 @@ _CLEARED = {"snapshot", "snapshot-delete", "rollback", "disk"}
 
 def settle(node: node_.Node) -> list[str]:
     """Put everything right; one line per thing that was done."""
-    done = [f"task {task.type} of {task.id or 'the node'} was cut off" for task in node.tasks.settle()]
+    cut = [task for peer in node.peers.values() for task in peer.tasks.settle()]
+    done = [f"task {task.type} of {task.id or 'the node'} was cut off" for task in cut]
     for text, guest in list(node.content["guests"].items()):
-        lock, vmid = guest["config"].get("lock"), int(text)
+        lock, vmid, on = guest["config"].get("lock"), int(text), node.peers.get(guest.get("node", ""), node)
         if "clone-of" in guest or lock == "create":
-            removal.discard(node, vmid, volumes.of_guest(node, vmid))
+            removal.discard(on, vmid, volumes.of_guest(node, vmid))
             done.append(f"half-made guest {vmid} removed")
         elif lock == "destroyed":
-            _finish_delete(node, vmid, guest)
+            _finish_delete(on, vmid, guest)
             done.append(f"half-removed guest {vmid} removed")
         elif lock in _CLEARED:
             with node.state.change():
-                del guest["config"]["lock"]
+                del node.content["guests"][text]["config"]["lock"]
             done.append(f"guest {vmid}: lock '{lock}' of a worker that is gone cleared")
     done += _strays(node)
     done += _networks(node)
@@ -67,7 +68,8 @@ def _strays(node: node_.Node) -> list[str]:
 def _networks(node: node_.Node) -> list[str]:
     """Bridges of applied VNets are there again after a restart of the machine, and those of removed ones go."""
     try:
-        node.runtime.add_bridge(setup.PLAIN_BRIDGE)
+        for peer in node.peers.values():
+            peer.runtime.add_bridge(setup.PLAIN_BRIDGE)
         made, gone = sdn.reload_bridges(node)
     except runtime.RuntimeFailure as failure:
         return [f"bridges could not be made: {failure}"]

@@ -32,6 +32,11 @@ def find(node: node_.Node, kind: str, vmid: str | int) -> Guest:
     return found
 
 
+def fresh(node: node_.Node, kind: str, lock: str, **more: Any) -> Guest:
+    """A guest that begins to be: locked, on this node, without a configuration."""
+    return {"type": kind, "node": node.name, "config": {"lock": lock}, "pending": {}, "delete": [], "snapshots": {}, **more}
+
+
 def check_lock(guest: Guest) -> None:
     """500 "VM is locked (x)"."""
     lock = guest["config"].get("lock")
@@ -76,8 +81,9 @@ def pool_of(node: node_.Node, vmid: str | int) -> str | None:
     return None
 
 
-def arrive(node: node_.Node, vmid: int, config: dict[str, Any], pool: str | None) -> None:
-    """Last step of create and clone: the finished config and the place in the pool, under the cluster's lock, in one write.
+def arrive(node: node_.Node, vmid: int, config: dict[str, Any], pool: str | None, *, on: str = "") -> None:
+    """Last step of create and clone: the finished config, on node `on` where it is another, and the place in the pool, under the
+    cluster's lock, in one write.
 
     Proxmox joins the pool in a second step. Here both are one, because a kill between them would leave a guest that its owner can
     neither see nor remove, and there is no worker that outlives the kill.
@@ -88,6 +94,8 @@ def arrive(node: node_.Node, vmid: int, config: dict[str, Any], pool: str | None
         content = held.enter_context(node.state.change())
         content["guests"][str(vmid)]["config"] = config
         content["guests"][str(vmid)].pop("clone-of", None)
+        if on:
+            content["guests"][str(vmid)]["node"] = on
         if pool in content["pools"]:
             content["pools"][pool]["vms"] = sorted({*content["pools"][pool].get("vms", []), vmid})
 

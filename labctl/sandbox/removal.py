@@ -35,6 +35,7 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
         content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
     for volume in own:
         with node.locks.storage(volumes.split(volume)[0]):
+            node.acts.spend("free")
             volumes.free(node, volume)
     if unreferenced:
         for volume in volumes.of_guest(node, vmid):

@@ -120,15 +120,19 @@ def roll_back(node: node_.Node) -> None:
 
 
 def reload_bridges(node: node_.Node) -> tuple[list[str], list[str]]:
-    """Make the bridges of applied VNets, remove those of vanished ones; (made, removed)."""
-    known, there, wanted = set(node.content["meta"].get("vnet-bridges", [])), node.runtime.bridges(), set(running(node, "vnets"))
+    """Make the bridges of applied VNets on every node, remove those of vanished ones; (made, removed)."""
+    known, wanted = set(node.content["meta"].get("vnet-bridges", [])), set(running(node, "vnets"))
     with node.state.change() as content:
         content["meta"]["vnet-bridges"] = sorted(known | wanted)  # before they are made: a kill in between forgets none
-    made, gone = sorted(wanted - there), sorted((known - wanted) & there)
-    for name in sorted(wanted):
-        node.runtime.add_bridge(name)
-    for name in gone:
-        node.runtime.remove_bridge(name)
+    made: set[str] = set()
+    gone: set[str] = set()
+    for peer in node.peers.values():
+        there = peer.runtime.bridges()
+        made, gone = made | (wanted - there), gone | ((known - wanted) & there)
+        for name in sorted(wanted):
+            peer.runtime.add_bridge(name)
+        for name in sorted((known - wanted) & there):
+            peer.runtime.remove_bridge(name)
     with node.state.change() as content:
         content["meta"]["vnet-bridges"] = sorted(wanted)
-    return made, gone
+    return sorted(made), sorted(gone)

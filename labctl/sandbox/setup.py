@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import answers, calls, certificates, privileges, register, sessions
+from labctl.sandbox import calls, certificates, privileges, sessions, templates
 from labctl.sandbox import node as node_
+from labctl.sandbox.paper import description
 
 USER, TOKEN = "labctl@pve", "lab"
 GUESTS = (
@@ -45,12 +46,10 @@ STORAGES: dict[str, dict[str, Any]] = {
     "lab": {"type": "rbd", "pool": "lab", "content": ["images", "rootdir"]},
     "local": {"type": "dir", "path": "/var/lib/vz", "content": ["iso", "vztmpl", "snippets", "import"]},
 }
-IMAGE = "debian-12"
-VM_TEMPLATE, CT_TEMPLATE = 9000, 9001
+IMAGE = templates.IMAGE
 MANAGEMENT_VNET = "labmgmt"
 PLAIN_BRIDGE = "vmbr0"
 """The zones' own bridge; no guest is plugged into it."""
-TEMPLATE_SIZE = 8 * 1024**3
 
 Say = Callable[[str], None]
 
@@ -67,10 +66,10 @@ def initialise(node: node_.Node, say: Say) -> None:
     """Everything of `client-sequence.md` 1, and `credentials.json`."""
     blank(node)
     with node.state.change() as content:
-        for name, facts in STORAGES.items():
-            content["storage"].setdefault(name, dict(facts))
+        for name, facts in _storages(node).items():
+            content["storage"].setdefault(name, facts)
         for volid in (f"local:vztmpl/{IMAGE}.tar.zst", f"local:import/{IMAGE}.qcow2"):
-            content["volumes"].setdefault(volid, {"size": TEMPLATE_SIZE, "ctime": int(time.time()), "format": "raw"})
+            content["volumes"].setdefault(volid, {"size": templates.SIZE, "ctime": int(time.time()), "format": "raw"})
         content["volumes"][f"local:vztmpl/{IMAGE}.tar.zst"]["image"] = f"{IMAGE}-container"
         content["volumes"][f"local:import/{IMAGE}.qcow2"] |= {"image": IMAGE, "format": "qcow2"}
     say("pools, user, roles and access control")
@@ -86,8 +85,22 @@ def initialise(node: node_.Node, say: Say) -> None:
     for path, role, propagate in ACLS:
         _as_root(node, "PUT", "/access/acl", path=path, roles=role, users=USER, tokens=f"{USER}!{TOKEN}", propagate=str(propagate))
     _networks(node, say)
-    _templates(node, say)
+    for number, peer in enumerate(node.peers.values()):
+        if number == 0 or templates.are_on_each(peer):
+            templates.make(peer, say, number)
     _credentials(node)
+
+
+def _storages(node: node_.Node) -> dict[str, dict[str, Any]]:
+    """Those of a single node, or of the cluster's description; media are everywhere."""
+    known = description.kept(node.home)
+    if known is None:
+        return {name: dict(facts) for name, facts in STORAGES.items()}
+    found: dict[str, dict[str, Any]] = {"local": dict(STORAGES["local"])}
+    for name, storage in known.storages.items():
+        found[name] = {"type": storage.type, "pool": name, "content": ["images", "rootdir"]}
+        found[name] |= ({"shared": 1} if storage.shared else {}) | ({"nodes": list(storage.nodes)} if storage.nodes else {})
+    return found
 
 
 def _as_root(node: node_.Node, verb: str, where: str, /, **params: str) -> Any:
@@ -97,14 +110,6 @@ def _as_root(node: node_.Node, verb: str, where: str, /, **params: str) -> Any:
 def _unless(done: bool, node: node_.Node, verb: str, where: str, /, **params: str) -> None:
     if not done:
         _as_root(node, verb, where, **params)
-
-
-def _task(node: node_.Node, upid: str, what: str, timeout: float = 300.0) -> None:
-    if not node.tasks.wait(upid, timeout):
-        answers.die(f"{what} took longer than {timeout:.0f} s")
-    status = node.tasks.exit_status(upid)
-    if status != "OK":
-        answers.die(f"{what} failed: {status}")
 
 
 def _token(node: node_.Node) -> None:
@@ -133,12 +138,16 @@ def _write_secret(path: Path, text: str) -> None:
 def _networks(node: node_.Node, say: Say) -> None:
     say("zones, management VNet, apply")
     written = node.content["sdn"]
-    node.runtime.add_bridge(PLAIN_BRIDGE)
+    for peer in node.peers.values():
+        peer.runtime.add_bridge(PLAIN_BRIDGE)
     for zone in ("labs", "mgmt"):
-        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, type="vlan", bridge=PLAIN_BRIDGE)
+        kind = {"type": "vlan", "bridge": PLAIN_BRIDGE}
+        if zone == "labs" and _zone_type(node) == "vxlan":
+            kind = {"type": "vxlan", "peers": ",".join(f"192.0.2.{number}" for number in range(1, len(node.peers) + 1))}
+        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, **kind)
     facts = {"vnet": MANAGEMENT_VNET, "zone": "mgmt", "tag": "1", "alias": "labctl management"}
     _unless(f"vnets/{MANAGEMENT_VNET}" in written, node, "POST", "/cluster/sdn/vnets", **facts, **{"isolate-ports": "1"})
-    _task(node, str(_as_root(node, "PUT", "/cluster/sdn")), "applying the network configuration")
+    templates.done(node, str(_as_root(node, "PUT", "/cluster/sdn")), "applying the network configuration")
     connect(node)
 
 
@@ -149,94 +158,37 @@ def connect(node: node_.Node) -> None:
         plug(node.settings.uplink, MANAGEMENT_VNET)
 
 
-def _templates(node: node_.Node, say: Say) -> None:
-    """IT's image templates: no card, so that a clone needs no right on a foreign bridge (`client-sequence.md` 1)."""
-    if not _is_template(node, VM_TEMPLATE):
-        say(f"template {VM_TEMPLATE} ({IMAGE}, virtual machine)")
-        _drop(node, VM_TEMPLATE)
-        upid = _as_root(
-            node,
-            "POST",
-            f"/nodes/{node.name}/qemu",
-            vmid=str(VM_TEMPLATE),
-            name=IMAGE,
-            memory="512",
-            cores="1",
-            agent="1",
-            ostype="l26",
-            scsihw="virtio-scsi-pci",
-            scsi0=f"lab:0,import-from=local:import/{IMAGE}.qcow2",
-            ide2="lab:cloudinit",
-            boot="order=scsi0",
-            serial0="socket",
-            description=f"Image template {IMAGE}",
-            pool="lab-templates",
-        )
-        _task(node, str(upid), f"creating template {VM_TEMPLATE}")
-        _task(node, str(_as_root(node, "POST", f"/nodes/{node.name}/qemu/{VM_TEMPLATE}/template")), f"freezing template {VM_TEMPLATE}")
-    if not _is_template(node, CT_TEMPLATE):
-        say(f"template {CT_TEMPLATE} ({IMAGE}, container)")
-        _drop(node, CT_TEMPLATE)
-        upid = _as_root(
-            node,
-            "POST",
-            f"/nodes/{node.name}/lxc",
-            vmid=str(CT_TEMPLATE),
-            hostname=IMAGE,
-            memory="512",
-            swap="0",
-            cores="1",
-            ostype="debian",
-            unprivileged="1",
-            ostemplate=f"local:vztmpl/{IMAGE}.tar.zst",
-            rootfs="lab:8",
-            description=f"Image template {IMAGE}",
-            pool="lab-templates",
-        )
-        _task(node, str(upid), f"creating template {CT_TEMPLATE}")
-        _as_root(node, "POST", f"/nodes/{node.name}/lxc/{CT_TEMPLATE}/template")
-        _settled(node, CT_TEMPLATE)
-
-
-def _is_template(node: node_.Node, vmid: int) -> bool:
-    guest = node.content["guests"].get(str(vmid))
-    return guest is not None and register.is_template(guest)
-
-
-def _drop(node: node_.Node, vmid: int) -> None:
-    """What an interrupted `init` left."""
-    guest = node.content["guests"].get(str(vmid))
-    if guest:
-        _task(node, str(_as_root(node, "DELETE", f"/nodes/{node.name}/{guest['type']}/{vmid}")), f"removing half-made template {vmid}")
-
-
-def _settled(node: node_.Node, vmid: int) -> None:
-    """Container templates are made by a task that nobody names: wait for the newest one."""
-    name = next(reversed(list(node.tasks.known())))
-    _task(node, name, f"freezing template {vmid}")
-    if not _is_template(node, vmid):
-        answers.die(f"guest {vmid} did not become a template")
+def _zone_type(node: node_.Node) -> str:
+    """The type of the zone of learners' networks: VLAN tags are too few for a thousand seats."""
+    known = description.kept(node.home)
+    return known.zone if known else "vlan"
 
 
 def _credentials(node: node_.Node) -> None:
-    place = {kind: {"node": node.name, "vmid": vmid} for kind, vmid in (("vm", VM_TEMPLATE), ("container", CT_TEMPLATE))}
-    facts = {
+    facts: dict[str, Any] = {
         "url": f"https://{node.settings.listen}",
         "node": node.name,
         "user": USER,
         "token": TOKEN,
         "secret_file": str(node.home / "token"),
         "ca_file": str(node.home / "ca.pem"),
-        "images": {IMAGE: place},
+        "images": {IMAGE: {"vm": templates.places(node, "qemu"), "container": templates.places(node, "lxc")}},
+        "paper": node.runtime.kind == "paper",
+        "zone_type": _zone_type(node),
     }
+    known = description.kept(node.home)
+    if known:
+        facts |= {"nodes": list(known.names), "storage": known.storage, "speed": known.speed}
     new = node.home / "credentials.new"
     new.write_text(json.dumps(facts, indent=2) + "\n", "utf-8")
     new.rename(node.home / "credentials.json")
 
 
-def prepare_home(home: Path, settings: node_.Settings) -> None:
-    """Folder, certificates and settings; an existing home keeps its runtime and its keys."""
+def prepare_home(home: Path, settings: node_.Settings, cluster: description.Cluster | None = None) -> None:
+    """Folder, certificates, settings and what a paper cluster is made of; an existing home keeps its runtime and its keys."""
     home.mkdir(parents=True, exist_ok=True, mode=0o755)
+    if cluster:
+        description.write(home, cluster)
     certificates.make(home, settings.node)
     new = home / "settings.new"
     new.write_text(json.dumps(vars(settings), indent=2) + "\n", "utf-8")

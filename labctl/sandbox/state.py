@@ -3,7 +3,8 @@ that was answered.
 
 The content lives in memory as `kind -> key -> JSON value` (kinds: users, tokens, groups, roles, acl, pools, storage,
 volumes, guests, sdn, firewall, tasks, ha, meta). `change()` is the only way to alter it: what differs when the block ends is
-written in one transaction; when the block fails, memory goes back to what was written.
+written in one transaction; when the block fails, memory goes back to what was written. Only what the thread has touched since its
+work began (`begin`) is looked at, so that a change costs the same however many guests there are.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from labctl.sandbox import things
+
 Content = dict[str, dict[str, Any]]
+Touched = dict[str, set[str]]
 KINDS = (
     "users", "tokens", "groups", "roles", "acl", "pools", "storage", "volumes", "guests", "sdn", "firewall", "tasks", "ha", "meta",
 )  # fmt: skip
@@ -28,6 +32,8 @@ class State:
     def __init__(self, path: Path) -> None:
         self._mutex = threading.RLock()
         self._depth = 0
+        self.replaced = 0
+        """How often the content was replaced as a whole."""
         self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._database.execute("pragma journal_mode=wal")
         self._database.execute("pragma synchronous=normal")  # survives the end of the process, not of the machine's power
@@ -35,13 +41,26 @@ class State:
         self._written: dict[str, dict[str, str]] = {kind: {} for kind in KINDS}
         for kind, key, body in self._database.execute("select kind, key, body from thing"):
             self._written.setdefault(kind, {})[key] = body
-        self.content: Content = {kind: {key: json.loads(body) for key, body in rows.items()} for kind, rows in self._written.items()}
+        self._notice = things.Notice()
+        self.content: Content = {
+            kind: things.Things(kind, self._notice, {key: json.loads(body) for key, body in rows.items()})
+            for kind, rows in self._written.items()
+        }
+
+    def begin(self, touched: Touched | None = None) -> None:
+        """This thread's next piece of work begins: it has been handed nothing yet, or only what another thread gave it."""
+        self._notice.touched = {kind: set(keys) for kind, keys in (touched or {}).items()}
+
+    def touched(self) -> Touched:
+        """What this thread has in its hands, for a thread that it starts."""
+        return {kind: set(keys) for kind, keys in self._notice.touched.items()}
 
     @contextlib.contextmanager
     def change(self) -> Iterator[Content]:
         """Alter the content; nested blocks are one change."""
         with self._mutex:
             self._depth += 1
+            self._notice.depth += 1
             try:
                 yield self.content
             except BaseException:
@@ -53,6 +72,7 @@ class State:
                     self._write()
             finally:
                 self._depth -= 1
+                self._notice.depth -= 1
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Content]:
@@ -63,6 +83,7 @@ class State:
     def replace(self, content: Content) -> None:
         """Other content altogether (replay of recorded states)."""
         with self.change() as own:
+            self.replaced += 1
             for kind in KINDS:
                 own[kind].clear()
                 own[kind].update(content.get(kind, {}))
@@ -74,16 +95,17 @@ class State:
     def _write(self) -> None:
         rows: list[tuple[str, str, str]] = []
         gone: list[tuple[str, str]] = []
-        for kind, things in self.content.items():
-            written = self._written.setdefault(kind, {})
-            for key, value in things.items():
-                body = json.dumps(value, sort_keys=False)
+        for kind, keys in self._notice.touched.items():
+            written, here = self._written.setdefault(kind, {}), self.content[kind]
+            for key in keys:
+                if key not in here:
+                    if written.pop(key, None) is not None:
+                        gone.append((kind, key))
+                    continue
+                body = json.dumps(dict.__getitem__(here, key), sort_keys=False)
                 if written.get(key) != body:
                     rows.append((kind, key, body))
                     written[key] = body
-            for key in [key for key in written if key not in things]:
-                gone.append((kind, key))
-                del written[key]
         if rows or gone:
             self._database.execute("begin immediate")
             self._database.executemany("insert or replace into thing (kind, key, body) values (?, ?, ?)", rows)
@@ -91,6 +113,10 @@ class State:
             self._database.execute("commit")
 
     def _restore(self) -> None:
-        for kind, things in self.content.items():
-            things.clear()
-            things.update({key: json.loads(body) for key, body in self._written.get(kind, {}).items()})
+        for kind, keys in self._notice.touched.items():
+            written, here = self._written.get(kind, {}), self.content[kind]
+            for key in keys:
+                if key in written:
+                    dict.__setitem__(here, key, json.loads(written[key]))
+                else:
+                    dict.pop(here, key, None)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import answers, state, upid
+from labctl.sandbox import acts, answers, state, upid
 from labctl.sandbox.faults import ends
 from labctl.sandbox.guests import runtime
 
@@ -64,12 +64,16 @@ Worker = Callable[[Job], None]
 class Tasks:
     """All tasks of one node."""
 
-    def __init__(self, node: str, home: Path, state_: state.State, pace: float = 1.0) -> None:
+    def __init__(self, node: str, home: Path, state_: state.State, pace: float = 1.0, acts_: acts.Acts | None = None) -> None:
         self._node = node
+        self._acts = acts_ or acts.Acts()
+        self._own = f"UPID:{node}:"
         self._home = home
         self._state = state_
         self._pace = pace
         self._running: dict[str, Job] = {}
+        self._names: dict[str, None] = {}
+        self._indexed = -1
         self._numbers = itertools.count(os.getpid() % 100_000 * 100 + 1)
         home.mkdir(parents=True, exist_ok=True)
 
@@ -79,14 +83,18 @@ class Tasks:
         name = upid.Upid(self._node, next(self._numbers) & 0xFFFFFFFF, pstart, int(time.time()), kind, ident, user)
         job = Job(name, self.log_file(str(name)))
         with self._state.change() as content:
+            self._index(content)
             content["tasks"][str(name)] = {"starttime": name.starttime}
+            self._names[str(name)] = None
             self._forget_old(content)
         self._running[str(name)] = job
-        threading.Thread(target=self._run, args=(job, worker, ends.take()), name=kind, daemon=True).start()
+        threading.Thread(target=self._run, args=(job, worker, ends.take(), self._state.touched()), name=kind, daemon=True).start()
         return str(name)
 
-    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None) -> None:
+    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None, touched: state.Touched) -> None:
+        self._state.begin(touched)
         try:
+            self._acts.begin()
             status = ends.work(stroke, worker, job, self._state, self._pace)
         except ends.CutOff:
             status = "unexpected status"
@@ -97,6 +105,8 @@ class Tasks:
         except Exception as failure:
             _log.exception("task %s failed in a way it should not", job.upid)
             status = f"internal error of the sandbox node: {type(failure).__name__}: {failure}"
+        finally:
+            self._acts.end()
         job.between = None
         if status.startswith("WARNINGS: "):
             job.say(f"TASK {status}")
@@ -151,20 +161,38 @@ class Tasks:
         cut: list[upid.Upid] = []
         with self._state.change() as content:
             for name, facts in content["tasks"].items():
-                if "status" not in facts and name not in self._running:
+                if "status" not in facts and name not in self._running and name.startswith(self._own):
                     facts |= {"endtime": int(time.time()), "status": self.exit_status(name)}
                     parsed = upid.parse(name)
                     if facts["status"] == "unexpected status" and parsed:
                         cut.append(parsed)
         return sorted(cut, key=lambda one: (one.starttime, one.pid))
 
-    def known(self) -> dict[str, dict[str, Any]]:
-        """Name -> starttime, endtime and status of all remembered tasks."""
+    def known(self, since: int = 0) -> dict[str, dict[str, Any]]:
+        """Name -> starttime, endtime and status of all remembered tasks that began at `since` or later, oldest first."""
         with self._state.reading() as content:
-            return {name: dict(facts) for name, facts in content["tasks"].items()}
+            self._index(content)
+            found: dict[str, dict[str, Any]] = {}
+            for name in self._names:
+                facts = content["tasks"].get(name)
+                if facts is not None and facts.get("starttime", since) >= since:
+                    found[name] = dict(facts)
+        return found
+
+    def knows(self, name: str) -> bool:
+        """Whether it is remembered."""
+        return name.startswith(self._own) and name in self._state.content["tasks"]
+
+    def _index(self, content: state.Content) -> None:
+        """The names of this node's tasks, oldest first: going through those of all nodes at each start would cost more than the start."""
+        if self._indexed != self._state.replaced:
+            self._names = dict.fromkeys(name for name in content["tasks"] if name.startswith(self._own))
+            self._indexed = self._state.replaced
 
     def _forget_old(self, content: state.Content) -> None:
         tasks = content["tasks"]
-        for name in [name for name, facts in tasks.items() if "status" in facts][: max(0, len(tasks) - KEPT)]:
-            del tasks[name]
+        finished = (name for name in self._names if "status" in tasks.get(name, {"status": ""}))
+        for name in list(itertools.islice(finished, max(0, len(self._names) - KEPT))):
+            tasks.pop(name, None)
+            del self._names[name]
             self.log_file(name).unlink(missing_ok=True)

@@ -105,9 +105,25 @@ def _taken(node: node_.Node, name: str, last: str) -> bool:
 def add(node: node_.Node, volid: str, size: int, **more: Any) -> str:
     """Remember a new volume."""
     node.conditions.check_space(split(volid)[0])
+    node.hardware.check_space(split(volid)[0], size, linked="parent" in more)
     with node.state.change() as content:
-        content["volumes"][volid] = {"size": size, "ctime": int(time.time()), "format": _format(volid), **more}
+        content["volumes"][volid] = {"size": size, "ctime": int(time.time()), "format": _format(volid), **_place(node, volid), **more}
     return volid
+
+
+def _place(node: node_.Node, volid: str) -> dict[str, str]:
+    """In a cluster a volume on a storage that is not shared is on one node."""
+    return {"node": node.name} if len(node.peers) > 1 and split(volid)[0] not in node.locks.shared_storages else {}
+
+
+def is_here(node: node_.Node, volid: str) -> bool:
+    """Whether this node sees that volume."""
+    return str(node.content["volumes"].get(volid, {}).get("node", node.name)) == node.name
+
+
+def gib(node: node_.Node, volid: str) -> float:
+    """GiB of a volume."""
+    return (size_of(node, volid) or 0) / 1024**3
 
 
 def _format(volid: str) -> str:

@@ -141,6 +141,7 @@ def write_site(settings: settings_.Settings) -> None:
         guests="paper" if credentials.get("paper") else "real",
         paper_speed=float(credentials.get("speed", 1.0)),
         zone_type=credentials.get("zone_type", "vlan"),
+        storage=credentials.get("storage", "lab"),
         management=settings.management,
         management_interface=interface(settings),
         images={name: site_.Image.model_validate(image) for name, image in credentials["images"].items()},

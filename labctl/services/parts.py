@@ -57,9 +57,11 @@ def broker_of(settings: settings_.Settings) -> broker_.Broker:
 
 def worker(settings: settings_.Settings) -> processes.Part:
     """Celery's worker: does steps."""
-    name = _worker_name(settings)
-    argv = [*_celery(), "worker", "--loglevel", "INFO", "--concurrency", str(settings.workers), "--hostname", name, "--without-mingle"]
-    return processes.Part("worker", argv, ready=_pong(settings, name), env=_env(settings), deadline=90, grace=GRACE["worker"])
+    from labctl.drivers import bell
+
+    names = [bell.worker_name(settings.installation, number) for number in range(1, settings.processes + 1)]
+    argv = [sys.executable, "-m", "labctl.worker"]
+    return processes.Part("worker", argv, ready=_pong(settings, names), env=_env(settings), deadline=90, grace=GRACE["worker"])
 
 
 def beat(settings: settings_.Settings) -> processes.Part:
@@ -111,16 +113,12 @@ def _celery() -> list[str]:
     return [sys.executable, "-m", "celery", "--app", "labctl.worker", "--quiet"]
 
 
-def _worker_name(settings: settings_.Settings) -> str:
-    return f"labctl-{settings.installation}@localhost"
-
-
-def _pong(settings: settings_.Settings, name: str) -> Callable[[], bool]:
+def _pong(settings: settings_.Settings, names: list[str]) -> Callable[[], bool]:
     control = wiring.build(settings).celery().control
 
     def ready() -> bool:
         try:
-            return bool(control.ping(destination=[name], timeout=1, limit=1))
+            return len(control.ping(destination=names, timeout=1, limit=len(names))) == len(names)
         except Exception:
             # A broker that is not there yet raises errors of Celery, of kombu or of its transport: all mean not ready.
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl import ports
 from labctl.model import second_chances
 from labctl.model.environment import Environment, Machine, Step
+from labctl.steps import build
 from labctl.steps.kit import Kit
 
 
@@ -12,7 +13,7 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
     """BUILT to CONFIGURED. The machines come back with their host keys. A guest that failed again and again is cloned afresh. Golden
     machines become templates, which have no snapshots.
     """
-    plan = kit.environments.plan(env.id)
+    plan = build.planned(kit, env)
     if name := second_chances.made_anew(env, Step.CONFIGURE):
         kit.provisioner.discard(plan, (name,), progress)
         kit.provisioner.build(plan, progress)

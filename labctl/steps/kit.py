@@ -8,6 +8,7 @@ from typing import Protocol
 
 from labctl import ports
 from labctl.model.environment import Environment, Machine
+from labctl.model.plan import Plan
 
 
 class Traces(Protocol):
@@ -18,6 +19,15 @@ class Traces(Protocol):
 
     def readdress(self, environment: Environment, machines: Sequence[Machine]) -> None:
         """Let the seat's SSH files name the addresses of these machines; nothing to do where there are no files."""
+
+
+class Elsewhere(Protocol):
+    """Another node for what one failed. Filled by `labctl.goldens`, which knows what clones stand on there."""
+
+    def elsewhere(self, plan: Plan, node: str) -> Plan:
+        """The plan on another node than this one and those it avoids already. Raises what a preflight raises: there is none, or
+        nobody can say.
+        """
 
 
 @dataclass(frozen=True)
@@ -31,17 +41,19 @@ class Kit:
     prober: ports.Prober
     shelf: ports.Shelf
     traces: Traces
+    places: Elsewhere
 
 
 @dataclass(frozen=True)
 class Done:
     """What a step came to, where there is more to say than its machines: whether it left what was there before to go back to,
-    and whether it has to begin from nothing (guests are missing that only a build makes).
+    and whether it has to begin from nothing (guests are missing that only a build makes), perhaps with a new plan.
     """
 
     machines: tuple[Machine, ...] = ()
     kept: bool = False
     anew: bool = False
+    plan: Plan | None = None
 
 
 Run = Callable[[Kit, Environment, ports.Progress], tuple[Machine, ...] | Done]

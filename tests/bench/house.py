@@ -95,6 +95,10 @@ class House:
         """A POST on the API."""
         return self._call("POST", path, json=body or None)
 
+    def delete(self, path: str) -> Any:
+        """A DELETE on the API."""
+        return self._call("DELETE", path)
+
     def _call(self, method: str, path: str, **how: Any) -> Any:
         token = (self.home / "secrets" / "cli-token").read_text().strip()
         url = f"http://127.0.0.1:{self.environment['LABCTL_API_PORT']}/api/v1{path}"

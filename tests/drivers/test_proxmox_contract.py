@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from labctl import errors
-from labctl.drivers.proxmox import answers, client, cluster, guests, networks, tasks, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import answers, client, cluster, guests, networks, tasks
 from labctl.model import marks
 from tests.drivers import proxmox_servers
 
@@ -32,7 +33,7 @@ def fake(request, tmp_path_factory):
 
 @pytest.fixture
 def to(server, tmp_path):
-    return cluster.Cluster(server.client(patience=6), turns.Turns(tmp_path / "turns"))
+    return cluster.Cluster(server.client(patience=6), gates.Gates(tmp_path / "turns"))
 
 
 def test_the_version_decides_which_privileges_exist(to):
@@ -116,10 +117,11 @@ def test_what_is_not_a_upid_is_not_waited_for(to):
     ("text", "kind"),
     [
         ("can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout", errors.Busy),
-        ("cfs-lock 'file-user_cfg' error: got lock request timeout", errors.Busy),
+        ("cfs-lock 'file-user_cfg' error: got lock request timeout", answers.Crowded),
         ("VM is locked (clone)", errors.Busy),
         ("CT is locked (disk)", errors.Busy),
-        ("got no worker upid - start worker failed", errors.Busy),
+        ("got no worker upid - start worker failed", answers.Crowded),
+        ("clone failed: can't lock file '/var/lock/pve-manager/pve-storage-lab' - got timeout", answers.Crowded),
         ("cluster not ready - no quorum?\n", errors.Busy),
         ("create sdn vnet object failed: invalid lock token provided! at /usr/share/perl5/PVE/Network/SDN.pm line 1.", errors.Busy),
         ("bridge 'l3k0' does not exist", errors.Busy),
@@ -178,15 +180,17 @@ def test_a_refusal_is_not_repeated(fake):
 
 
 def test_a_clone_whose_request_was_lost_is_found_by_its_mark(fake, tmp_path):
-    to = cluster.Cluster(fake.client(patience=20), turns.Turns(tmp_path))
+    to = cluster.Cluster(fake.client(patience=20), gates.Gates(tmp_path))
     fake.fail("POST", "/qemu/9000/clone", status=596, message="Connection timed out", times=1)
     mark = marks.Mark("test", "e1", "web", 4321)
-    config = guests.clone(to, guests.Place(fake.node, "vm", 4321), guests.Source(fake.node, 9000), mark, name="e1-web", note="", pool=None)
-    assert marks.read_mark(config["description"], 4321) == mark
+    place, source = guests.Place(fake.node, "vm", 4321), guests.Source(fake.node, 9000)
+    made = guests.clone(to, place, source, mark, name="e1-web", note="", pool=None)
+    assert marks.read_mark(made.config["description"], 4321) == mark
+    assert guests.clone(to, place, source, mark, name="e1-web", note="", pool=None) == guests.Clone(made.config, new=False)
 
 
 def test_a_clone_that_could_not_lock_is_tried_again(fake, tmp_path):
-    to = cluster.Cluster(fake.client(patience=20), turns.Turns(tmp_path))
+    to = cluster.Cluster(fake.client(patience=20), gates.Gates(tmp_path))
     fake.fail(
         "POST", "/qemu/9000/clone", status=500, message="can't lock file '/var/lock/pve-manager/pve-storage-x' - got timeout", times=2
     )
@@ -196,7 +200,7 @@ def test_a_clone_that_could_not_lock_is_tried_again(fake, tmp_path):
 
 def test_a_clone_that_fails_for_another_reason_than_its_vmid_is_not_tried_for_ever(request, tmp_path):
     fake = proxmox_servers.fakepve(request, tmp_path)
-    to = cluster.Cluster(fake.client(patience=2), turns.Turns(tmp_path))
+    to = cluster.Cluster(fake.client(patience=2), gates.Gates(tmp_path))
     fake.fail("POST", "/qemu/9000/clone", status=500, message="clone failed: lvcreate 'pve/vm-4323-disk-0' error: already exists")
     with pytest.raises(errors.Conflict, match="lvcreate"):
         guests.clone(
@@ -212,7 +216,7 @@ def test_a_clone_that_fails_for_another_reason_than_its_vmid_is_not_tried_for_ev
 
 def test_a_guest_that_stays_locked_is_busy_and_stays(request, tmp_path):
     fake = proxmox_servers.fakepve(request, tmp_path)
-    to = cluster.Cluster(fake.client(patience=1), turns.Turns(tmp_path))
+    to = cluster.Cluster(fake.client(patience=1), gates.Gates(tmp_path))
     place, mark = guests.Place(fake.node, "vm", 100), marks.Mark("test", "e1", "web", 100)
     to.client.put(f"{place.path}/config", description=str(mark))
     fake.fail("DELETE", "/qemu/100", status=500, message="VM is locked (backup)")
@@ -222,7 +226,7 @@ def test_a_guest_that_stays_locked_is_busy_and_stays(request, tmp_path):
 
 
 def test_a_protected_guest_of_ours_goes_and_a_foreign_one_stays(fake, tmp_path):
-    to = cluster.Cluster(fake.client(patience=5), turns.Turns(tmp_path))
+    to = cluster.Cluster(fake.client(patience=5), gates.Gates(tmp_path))
     mark = marks.Mark("test", "e1", "web", 4330)
     place = guests.Place(fake.node, "vm", 4330)
     guests.clone(to, place, guests.Source(fake.node, 9000), mark, name="protected", note="", pool=None)
@@ -245,16 +249,6 @@ def test_the_whole_message_is_read_not_only_its_first_line(server, to):
     assert networks.look(to, "l1k1") is None
     assert networks.remove(to, "l1k0", "labctl test one")
     assert not networks.remove(to, "l1k0", "labctl test one")
-
-
-def test_one_turn_at_a_time_and_no_turn_is_busy(tmp_path):
-    one = turns.Turns(tmp_path)
-    with one.turn("clone"), pytest.raises(errors.Busy, match="no turn"), turns.Turns(tmp_path).turn("clone", patience=0.05):
-        pass
-    with one.turn("clone", places=2), turns.Turns(tmp_path).turn("clone", places=2, patience=0.05):
-        pass
-    with turns.Turns(tmp_path).turn("clone", patience=0.05):
-        pass
 
 
 def test_a_site_without_https_or_files_is_refused_in_words(tmp_path, server):

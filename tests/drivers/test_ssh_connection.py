@@ -71,6 +71,52 @@ def test_what_root_runs_is_in_no_process_list(authority, guest):
     assert "FLAG12345" not in outcome.stdout
 
 
+def test_root_runs_script_after_script_and_none_changes_the_next(authority, guest):
+    with enter(authority, guest) as connection:
+        first = connection.root("cd /usr; left=behind; echo $$; exit 5", timeout=10)
+        second = connection.root('echo "$PWD [$left] $$"; echo err >&2; exit 0\n', timeout=10)
+        assert (first.exit, second.exit, second.stderr) == (5, 0, "err\n")
+        place, left, number = second.stdout.split()
+        assert (place == "/usr", left, number == first.stdout.strip()) == (False, "[]", False)
+
+
+def test_a_script_of_any_length_and_with_any_signs_reaches_root_whole(authority, guest):
+    text = "ä'\"$HOME`\\" * 40_000
+    script = f"wc -c <<'END'\n{text}\nEND\nprintf '%s' \"no newline\""
+    with enter(authority, guest) as connection:
+        assert connection.root(script, timeout=20).stdout == f"{len(text.encode()) + 1}\nno newline"
+
+
+def test_roots_output_is_cut_and_its_status_still_comes(authority, guest):
+    with enter(authority, guest) as connection:
+        outcome = connection.root("head -c 999999 /dev/zero | tr '\\0' x; head -c 999999 /dev/zero | tr '\\0' y >&2; exit 9\n", timeout=20)
+        assert (outcome.exit, len(outcome.stdout), len(outcome.stderr)) == (9, ssh_connection.OUTPUT_LIMIT, ssh_connection.OUTPUT_LIMIT)
+        assert connection.root("echo next\n", timeout=10).stdout == "next\n"
+
+
+def test_a_daemon_of_roots_does_not_hold_us_up(authority, guest):
+    with enter(authority, guest) as connection:
+        begun = time.monotonic()
+        assert connection.root("sleep 30 & echo started; exit 0\n", timeout=20).stdout == "started\n"
+        assert time.monotonic() - begun < 10
+
+
+def test_after_a_script_that_hangs_or_ends_roots_shell_there_is_another_shell(authority, guest):
+    with enter(authority, guest) as connection:
+        with pytest.raises(ssh_connection.TookTooLong):
+            connection.root("exec sleep 30\n", timeout=0.5)
+        assert connection.root("echo one\n", timeout=10).stdout == "one\n"
+        with pytest.raises(errors.Unreachable):
+            connection.root("kill -9 $PPID; sleep 1\n", timeout=10)
+        assert connection.root("echo two\n", timeout=10).stdout == "two\n"
+
+
+def test_a_syntax_error_is_the_scripts_own(authority, guest):
+    with enter(authority, guest) as connection:
+        assert connection.root("if then fi (\n", timeout=10).exit == 2
+        assert connection.root("echo still here\n", timeout=10).stdout == "still here\n"
+
+
 def test_first_contact_takes_a_plain_key_and_tells_it(authority, spoilt):
     bare = spoilt(certified=False)
     with enter(authority, bare, pinned="", certificate=False) as connection:
@@ -154,7 +200,7 @@ def test_a_daemon_that_keeps_the_outputs_open_does_not_hold_us_up(authority, gue
 
 def test_endless_output_is_cut_and_memory_stays_ours(authority, guest):
     with enter(authority, guest) as connection:
-        outcome = connection.run("head -c 3000000 /dev/zero | tr '\\0' x; head -c 3000000 /dev/zero | tr '\\0' y >&2", timeout=60)
+        outcome = connection.run("head -c 999999 /dev/zero | tr '\\0' x; head -c 999999 /dev/zero | tr '\\0' y >&2", timeout=60)
     assert outcome.exit == 0
     assert len(outcome.stdout) == len(outcome.stderr) == ssh_connection.OUTPUT_LIMIT
 

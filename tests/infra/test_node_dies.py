@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from labctl import errors
-from labctl.drivers.proxmox import cluster, guests, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import cluster, guests
 from tests.infra import node_plans
 from tests.infra.test_provisioner import crumbs, place
 from tests.sandbox_node import SandboxNode
@@ -24,7 +25,7 @@ def test_a_build_survives_the_nodes_death_or_is_completed_by_the_next(line, mort
     provisioner = node_plans.provisioner(mortal, tmp_path / "state")
     site = provisioner._site
     plan = node_plans.plan(site, 40 + line)
-    to = cluster.Cluster(provisioner._client, turns.Turns(tmp_path / "turns"))
+    to = cluster.Cluster(provisioner._client, gates.Gates(tmp_path / "turns"))
     said: list[str] = []
     reached = threading.Event()
     errors_seen: list[Exception] = []

@@ -16,14 +16,15 @@ import pytest
 from infra import leftovers
 from infra.program import Program, draw
 from labctl import errors, ports
-from labctl.drivers.proxmox import cluster, configuration, guests, networks, pools, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import cluster, configuration, guests, networks, pools, snapshots
 from labctl.model import marks
 from tests.infra import node_plans
 
 
 @pytest.fixture
 def to(provisioner, tmp_path):
-    return cluster.Cluster(provisioner._client, turns.Turns(tmp_path / "turns"))
+    return cluster.Cluster(provisioner._client, gates.Gates(tmp_path / "turns"))
 
 
 def place(machine) -> guests.Place:
@@ -271,7 +272,7 @@ def test_reset_goes_back_to_ready_and_needs_it(provisioner, site, to, plot, said
     guests.stop(to, place(plan.machines[0]))
     provisioner.reset(plan, said.append)
     assert all(guests.is_running(to, place(machine)) for machine in plan.machines)
-    assert all(guests.snapshots(to, place(machine)) == {"ready"} for machine in plan.machines)
+    assert all(snapshots.names(to, place(machine)) == {"ready"} for machine in plan.machines)
     assert provisioner.remove(plan.environment, plot, said.append).left == ()
 
 
@@ -350,14 +351,14 @@ def test_a_reset_keeps_what_was_there_and_can_go_forward_to_it_again(provisioner
         for _ in range(2):
             assert provisioner.reset(plan, said.append, keep=f"reset-{word}") == ports.Rolled(kept=True)
             assert _notes(to, plan) == fresh
-    assert all(guests.snapshots(to, place(machine)) == {"ready", "before-reset-second"} for machine in plan.machines)
+    assert all(snapshots.names(to, place(machine)) == {"ready", "before-reset-second"} for machine in plan.machines)
     for _ in range(2):
         provisioner.go_back(plan, "reset-second", said.append)
     assert _notes(to, plan) == {"second"}
     assert all(guests.is_running(to, place(machine)) for machine in plan.machines)
     for _ in range(2):
         provisioner.forget_kept(plan, said.append)
-    assert all(guests.snapshots(to, place(machine)) == {"ready"} for machine in plan.machines)
+    assert all(snapshots.names(to, place(machine)) == {"ready"} for machine in plan.machines)
     with pytest.raises(errors.PermanentError, match="not there any more on web, db"):
         provisioner.go_back(plan, "reset-second", said.append)
     provisioner.remove(plan.environment, plot, said.append)
@@ -375,8 +376,8 @@ def test_a_single_guest_is_discarded_and_made_anew_while_the_others_stay(provisi
     assert provisioner.reset(plan, said.append, keep="reset-2") == ports.Rolled(missing=("db",))
     provisioner.build(plan, said.append)
     assert guests.is_running(to, place(db))
-    assert guests.snapshots(to, place(web)) == {"ready"}
-    assert guests.snapshots(to, place(db)) == set()
+    assert snapshots.names(to, place(web)) == {"ready"}
+    assert snapshots.names(to, place(db)) == set()
     provisioner.remove(plan.environment, plot, said.append)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.drivers.proxmox import cluster, guests, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import cluster, guests
 from tests.infra import node_plans
 from tests.infra.test_provisioner import crumbs, place
 from tests.sandbox_node import SandboxNode
@@ -15,7 +16,7 @@ def test_real_guests_are_built_kept_reset_and_taken_away(tmp_path):
     with SandboxNode("lxc") as node:
         provisioner = node_plans.provisioner(node, tmp_path / "state")
         site = provisioner._site
-        to = cluster.Cluster(provisioner._client, turns.Turns(tmp_path / "turns"))
+        to = cluster.Cluster(provisioner._client, gates.Gates(tmp_path / "turns"))
         plan = node_plans.plan(site, 7, machines="web:vm:db,db:container", networks=2)
         said: list[str] = []
         machines = provisioner.build(plan, said.append)

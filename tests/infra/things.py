@@ -15,7 +15,8 @@ from infra.program import Program, Resource
 from infra.resources import kind
 from infra.work import Work
 from labctl import errors
-from labctl.drivers.proxmox import client, cluster, turns
+from labctl.drivers import gates
+from labctl.drivers.proxmox import client, cluster
 from labctl.model import site as site_
 
 
@@ -24,7 +25,7 @@ def work(folder: Path, say=None) -> Work:
     (folder / "secret").write_text("x")
     (folder / "ca.pem").write_text("x")
     nowhere = site_.Cluster(url="https://127.0.0.1:1", secret_file=str(folder / "secret"), ca_file=str(folder / "ca.pem"))
-    to = cluster.Cluster(client.Client(nowhere), turns.Turns(folder / "turns"))
+    to = cluster.Cluster(client.Client(nowhere), gates.Gates(folder / "turns"))
     return Work(to, say) if say else Work(to)
 
 

@@ -34,4 +34,8 @@ def _hold(home: Path, verb: str) -> None:
         time.sleep(0.02)
 
 
-app = worker.application(make)
+door = worker.Door(make)
+app = door.app
+
+if __name__ == "__main__":
+    door.serve()

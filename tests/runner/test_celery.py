@@ -21,6 +21,7 @@ from tests import fakes
 from tests.runner import celery_house
 from tests.runner.conftest import World
 
+PROCESSES = 2
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
@@ -38,14 +39,21 @@ class House:
     def __init__(self, home: Path) -> None:
         self.home = home
         self.broker = broker.Broker(home / "run")
-        self.env = {**os.environ, "LABCTL_HOME": str(home), "LABCTL_CLAIM_SECONDS": "3", "LABCTL_SWEEP_SECONDS": "1", "LC_ALL": "C.UTF-8"}
+        self.env = {
+            **os.environ,
+            "LABCTL_HOME": str(home),
+            "LABCTL_CLAIM_SECONDS": "3",
+            "LABCTL_PROCESSES": str(PROCESSES),
+            "LABCTL_SWEEP_SECONDS": "1",
+            "LC_ALL": "C.UTF-8",
+        }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str) -> None:
         celery = [sys.executable, "-m", "celery", "--app", "tests.runner.celery_house", "--quiet"]
         argv = {
             "broker": list(self.broker.command()) if name == "broker" else [],
-            "worker": [*celery, "worker", "--concurrency", "2", "--without-mingle", "--loglevel", "INFO"],
+            "worker": [sys.executable, "-m", "tests.runner.celery_house"],
             "beat": [*celery, "beat", "--schedule", str(self.home / "run" / "beat"), "--pidfile", "", "--loglevel", "INFO"],
         }[name]
         if name == "broker":
@@ -58,7 +66,7 @@ class House:
         if name == "worker":
             # A ring is dropped when it waited for three sweeps, so it is rung when there is somebody to hear it.
             log = self.home / "worker.log"
-            until(lambda: log.read_text().count(" ready.") > said, what="the worker did not start")
+            until(lambda: log.read_text().count(" ready.") >= said + PROCESSES, what="the worker did not start")
 
     def kill(self, name: str) -> None:
         """-9, with all its children, as when a machine is switched off."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from labctl import errors
-from labctl.model.environment import Environment, Facts, Lease, Machine, Step, Wanted, Wishes
+from labctl.model.environment import Environment, Facts, Lease, Machine, Step, Trouble, Wanted, Wishes
 from labctl.steps import build, configure, kit, prove, remove, reset, table
 from tests import fakes
 
@@ -17,8 +17,10 @@ MACHINE = Machine("box", 33, "sandbox", "container", "100.64.1.1", "bc:24:11:00:
 class OnePlan:
     """A store that knows one plan."""
 
+    bound = ""
+
     def plan(self, environment):
-        return fakes.plan(environment, 1)
+        return fakes.plan(environment, 1).model_copy(update={"bound": self.bound})
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def tools(script):
     cluster = fakes.Cluster()
     return kit.Kit(
         environments=OnePlan(),
+        places=fakes.Places(),
         provisioner=fakes.FakeProvisioner(cluster, script),
         wire=fakes.FakeWire(cluster, script),
         configurator=fakes.FakeConfigurator(cluster, script),
@@ -54,6 +57,41 @@ def test_build_makes_then_lays_the_wire(tools, env, script):
     (machine,) = build.run(tools, replace(env, facts=Facts()), print)
     assert verbs(script) == ["build", "open"]
     assert machine.host_key == ""
+
+
+def failed(env, step, **trouble):
+    about = {"attempts": 2, "since": fakes.NOON, "retry_at": fakes.NOON, **trouble}
+    return replace(env, facts=replace(env.facts, trouble=Trouble(step, "no answer.", **about)))
+
+
+def test_after_a_node_failed_twice_what_is_there_goes_and_the_plan_names_another_node(tools, env, script):
+    tools.places.nodes.append("pve2")
+    done = build.run(tools, failed(env, Step.BUILD, node="sandbox"), print)
+    assert verbs(script) == ["remove", "close"]
+    assert (done.anew, done.plan.machines[0].node, done.plan.avoid) == (True, "pve2", ("sandbox",))
+
+
+@pytest.mark.parametrize("trouble", [{"node": "sandbox", "attempts": 1}, {"node": ""}, {"node": "sandbox"}])
+def test_a_node_that_failed_once_or_is_not_to_blame_or_is_the_only_one_is_tried_again(tools, env, script, trouble):
+    said = []
+    assert [one.name for one in build.run(tools, failed(env, Step.BUILD, **trouble), said.append)] == ["box"]
+    assert verbs(script) == ["build", "open"]
+    assert any("there is no other node" in line for line in said) == (trouble == {"node": "sandbox"})
+
+
+def test_what_cannot_be_taken_away_keeps_the_blame_on_its_node(tools, env, script):
+    tools.places.nodes.append("pve2")
+    script.failures["remove"] = [errors.Unreachable("pve1 does not answer.")]
+    with pytest.raises(errors.Unreachable) as caught:
+        build.run(tools, failed(env, Step.BUILD, node="sandbox"), print)
+    assert caught.value.node == "sandbox"
+
+
+def test_golden_machines_of_one_nodes_own_storage_stay_there(tools, env):
+    tools.places.nodes.append("pve2")
+    tools.environments.bound = "sandbox"
+    machines = build.run(tools, replace(failed(env, Step.BUILD, node="sandbox"), golden=True), print)
+    assert [one.name for one in machines] == ["box"]
 
 
 def test_configure_keeps_the_ready_state_only_after_everything_else_went_well(tools, env, script):

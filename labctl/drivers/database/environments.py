@@ -75,9 +75,9 @@ class EnvironmentRows(part.Part):
             _write_under(connection, claim, {"claimed_until": until})
         return Claim(environment=claim.environment, holder=claim.holder, fence=claim.fence, until=until)
 
-    def settle(self, claim: Claim, facts: Facts) -> None:
-        """Write facts if the fence is still the newest. Raises ClaimLost. A GONE environment frees its plot, which rests from
-        now, and loses its plan; the last one of a closed class frees its name.
+    def settle(self, claim: Claim, facts: Facts, plan: Plan | None = None) -> None:
+        """Write facts, and a new plan where one is given, if the fence is still the newest. Raises ClaimLost. A GONE environment frees
+        its plot, which rests from now, and loses its plan; the last one of a closed class frees its name.
         """
         now = self._clock.now()
         gone = facts.state is State.GONE
@@ -85,6 +85,10 @@ class EnvironmentRows(part.Part):
             before = _under(connection, claim)
             env = replace(before, facts=facts)
             values = rows.facts_columns(facts) | backlog.columns(env, now)
+            if plan is not None:
+                if plan.stands_on is not None:
+                    golden_machines.keep(connection, plan.stands_on)
+                values |= {"plan": self._seal.close(plan), "stands_on": plan.stands_on}
             if gone:
                 values |= {"plan": None, "gone_at": now}
             _write_under(connection, claim, values)

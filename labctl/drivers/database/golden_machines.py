@@ -34,6 +34,14 @@ def hold(connection: sa.Connection, ground: str) -> None:
         raise Vanished
 
 
+def keep(connection: sa.Connection, ground: str) -> None:
+    """The same for one who can only try again later. Raises Conflict."""
+    try:
+        hold(connection, ground)
+    except Vanished:
+        raise errors.Conflict("its golden machines are being removed at this moment.", hint="Try again.") from None
+
+
 def over(connection: sa.Connection, number: int, at: datetime) -> None:
     """A set whose machines are gone is closed, whether somebody wished it or its bake failed."""
     mine = (classrooms.c.id == number) & classrooms.c.golden & classrooms.c.closed.is_(None)
@@ -86,10 +94,7 @@ class GoldenRows(part.Part):
                 raise errors.Conflict(f"environment '{environment}' is built already.")
             plan = change(self._seal.open(row.plan))
             if plan.stands_on is not None:
-                try:
-                    hold(connection, plan.stands_on)
-                except Vanished:
-                    raise errors.Conflict("its golden machines are being removed at this moment.", hint="Try again.") from None
+                keep(connection, plan.stands_on)
             values = {"plan": self._seal.close(plan), "stands_on": plan.stands_on}
             connection.execute(sa.update(environments).where(environments.c.id == environment).values(**values))
             backlog.refresh(connection, environments.c.id == environment, self._clock.now())

@@ -98,6 +98,7 @@ def _trouble(value: dict[str, Any] | None) -> Trouble | None:
         round=value["round"],
         cause=value.get("cause", ""),
         machine=value.get("machine", ""),
+        node=value.get("node", ""),
     )
 
 
@@ -113,4 +114,5 @@ def _trouble_columns(trouble: Trouble | None) -> dict[str, Any] | None:
         "round": trouble.round,
         "cause": trouble.cause,
         "machine": trouble.machine,
+        "node": trouble.node,
     }

@@ -16,6 +16,13 @@ from labctl import errors
 class UnknownOutcome(errors.Unreachable):
     """The request may or may not have been carried out: look before repeating it (`proxmox-truth.md` 3.1, 596)."""
 
+    overloaded = False
+    """Whether that is how a daemon with too few workers reads (`proxmox-truth.md` 4: 596, 599)."""
+
+
+class Crowded(errors.Busy):
+    """Too much at once: a lock of a storage or of the cluster was not got in time, or no worker (`proxmox-truth.md` 3.3, 3.4)."""
+
 
 class Stopped(errors.Busy):
     """The wait was cut short because the work is being cancelled."""
@@ -35,15 +42,20 @@ class Answer:
         return f"{text} ({details})" if details else text
 
 
-_BUSY = re.compile(
-    r"""got\ timeout                          # 3.4: config flock, storage flock
+_CROWDED = re.compile(
+    r"""pve-storage-\S+\ -\ got\ timeout         # 3.4: storage flock
       | got\ lock\ request\ timeout           # 3.4: cluster file locks
       | -locked\ command\ timed\ out          # 3.4: shared storage held for more than 60 s
+      | got\ no\ worker\ upid | starting\ worker\ failed | unable\ to\ fork\ worker     # 3.3
+    """,
+    re.VERBOSE,
+)
+_BUSY = re.compile(
+    r"""got\ timeout                          # 3.4: config flock
       | (?:VM|CT)\ is\ locked\ \(             # 3.4: the `lock:` property
       | cfs-lock\ '.*'\ error                 # 3.4, 3.9
       | invalid\ lock\ token\ provided        # 3.11: somebody else holds the SDN lock
       | could\ not\ acquire\ lock             # 3.11
-      | got\ no\ worker\ upid | starting\ worker\ failed | unable\ to\ fork\ worker     # 3.3
       | checksum\ mismatch | detected\ modified\ configuration                          # 3.8: digest
       | cluster\ not\ ready\ -\ no\ quorum | no\ quorum!                                # 3.9
       | guest\ migration\ lock                # 3.4
@@ -62,6 +74,8 @@ _GONE = re.compile(
     """,
     re.VERBOSE,
 )
+_FULL = re.compile(r"No space left|out of space|[Nn]ot enough (?:free )?space|[Ii]nsufficient free space|[Qq]uota exceeded")
+"""The storages' own tools say it, each in its words (LVM, ZFS, Ceph, the kernel's ENOSPC); Proxmox passes them on."""
 _CONFLICT = re.compile(
     r"""already\ (?:exists?|defined|running|used)  # VMID, pool, VNet, tag
       | config\ file\ already\ exists | File\ exists   # 3.5: the VMID is taken, here or on another node
@@ -71,6 +85,17 @@ _CONFLICT = re.compile(
     """,
     re.VERBOSE,
 )
+
+_KINDS: tuple[tuple[re.Pattern[str], type[errors.LabctlError]], ...] = (
+    (_CUT_OFF, UnknownOutcome),
+    (_FULL, errors.Full),
+    (_CROWDED, Crowded),
+    (_BUSY, errors.Busy),
+    (_CONFLICT, errors.Conflict),
+    (_GONE, errors.NotFound),
+    (re.compile(r"Permission check failed|403 "), errors.Forbidden),
+)
+"""The first that is found decides."""
 
 
 def judge(answer: Answer, doing: str) -> errors.LabctlError:
@@ -84,11 +109,22 @@ def judge(answer: Answer, doing: str) -> errors.LabctlError:
         )
     if answer.status == 403:
         return _forbidden(text, message)
+    made: errors.LabctlError
     if answer.status == 595:
-        return errors.Unreachable(f"the node behind Proxmox does not answer ({doing}): {text}")
-    if answer.status in {502, 503, 504, 596, 597, 598, 599}:
-        return UnknownOutcome(f"Proxmox lost the connection to its node while doing {doing}: {text}")
-    return _by_text(text, message)
+        made = errors.Unreachable(f"the node behind Proxmox does not answer ({doing}): {text}")
+    elif answer.status in {502, 503, 504, 596, 597, 598, 599}:
+        made = _lost(answer.status, f"Proxmox lost the connection to its node while doing {doing}: {text}")
+    else:
+        return _by_text(text, message)
+    if on := re.search(r"/nodes/([^/ ]+)", doing):
+        made.node = on[1]
+    return made
+
+
+def _lost(status: int, message: str) -> UnknownOutcome:
+    lost = UnknownOutcome(message)
+    lost.overloaded = status in {596, 599}
+    return lost
 
 
 def _forbidden(text: str, message: str) -> errors.LabctlError:
@@ -98,14 +134,14 @@ def _forbidden(text: str, message: str) -> errors.LabctlError:
 
 
 def _by_text(text: str, message: str) -> errors.LabctlError:
-    if _CUT_OFF.search(text):
-        return UnknownOutcome(message)
-    if _BUSY.search(text):
-        return errors.Busy(message)
-    if _CONFLICT.search(text):
-        return errors.Conflict(message)
-    if _GONE.search(text):
-        return errors.NotFound(message)
+    for sentence, kind in _KINDS:
+        if sentence.search(text):
+            return kind(message)
     if re.search(r"Permission check failed|403 ", text):
         return errors.Forbidden(message)
     return errors.PermanentError(message)
+
+
+def is_crowding(error: BaseException) -> bool:
+    """Whether fewer at once would have helped."""
+    return isinstance(error, Crowded) or (isinstance(error, UnknownOutcome) and error.overloaded)

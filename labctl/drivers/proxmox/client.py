@@ -69,6 +69,8 @@ class Client:
         )
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
         self._version: tuple[int, int] | None = None
+        self.known: dict[str, bool] = {}
+        """What was asked once and does not change while labctl runs."""
 
     def get(self, path: str, /, **parameters: Any) -> Any:
         """Read. Raises errors of `labctl.errors`."""
@@ -88,8 +90,17 @@ class Client:
 
     def call(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
         """One call with its retries. None values are left out, booleans become 1 and 0 (`proxmox-truth.md` 3.2)."""
+        return self._repeated(method, path, parameters, _repeatable(reading=method == "GET"))
+
+    def once(self, method: str, path: str, /, **parameters: Any) -> Any:
+        """One write that goes up when Proxmox is busy, so that whoever takes turns (`Cluster.gate`) steps back and learns from it. Only
+        a connection that never was is tried again.
+        """
+        return self._repeated(method, path, parameters, _never_began)
+
+    def _repeated(self, method: str, path: str, parameters: dict[str, Any], on: Callable[[Exception], bool]) -> Any:
         clean = {name: _plain(value) for name, value in parameters.items() if value is not None}
-        for attempt in self.patiently(_repeatable(reading=method == "GET")):
+        for attempt in self.patiently(on):
             with attempt:
                 return self._once(method, path, clean)
         raise AssertionError("unreachable: the last attempt raises")
@@ -145,11 +156,15 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
 
 
+def _never_began(error: Exception) -> bool:
+    return isinstance(error, errors.Unreachable) and not isinstance(error, answers.UnknownOutcome)
+
+
 def _repeatable(*, reading: bool) -> Callable[[Exception], bool]:
     def harmless(error: Exception) -> bool:
         if isinstance(error, answers.UnknownOutcome):
             return reading
-        return isinstance(error, errors.TemporaryError)
+        return isinstance(error, errors.TemporaryError) and not isinstance(error, errors.Full)
 
     return harmless
 
@@ -174,4 +189,6 @@ def _unreachable(error: requests.RequestException, doing: str, url: str) -> erro
             f"the Proxmox node does not answer: nothing listens at {url} ({doing})",
             hint="Is it up, and is the address in site.yaml right? On the sandbox node, `labctl up` starts it again.",
         )
-    return answers.UnknownOutcome(f"the connection to {url} broke during {doing}: {type(error).__name__}")
+    lost = answers.UnknownOutcome(f"the connection to {url} broke during {doing}: {type(error).__name__}")
+    lost.overloaded = isinstance(error, requests.exceptions.ReadTimeout)
+    return lost

@@ -1,21 +1,60 @@
-"""One cluster as the verbs need it: the connection, the turns, and whether the work has been cancelled."""
+"""One cluster as the verbs need it: the connection, the gates and waves, and whether the work has been cancelled."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, field
 
 from labctl import errors
-from labctl.drivers.proxmox import answers, client, tasks, turns
+from labctl.drivers import gates as gates_
+from labctl.drivers import waves as waves_
+from labctl.drivers.proxmox import answers, client, tasks
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """`stop` is set when everything that waits should give up soon."""
+    """`stop` is set when everything that waits should give up soon. `storage` is the site's, `urgency` (smaller first) and `group`
+    (a class) say who goes first where not all can go at once.
+    """
 
     client: client.Client
-    turns: turns.Turns
+    gates: gates_.Gates
     stop: threading.Event = field(default_factory=threading.Event)
+    storage: str = ""
+    urgency: float = 0.0
+    group: str = ""
+
+    @property
+    def waves(self) -> waves_.Waves:
+        """What is done once for many."""
+        return waves_.Waves(self.gates.folder)
+
+    def scope(self, node: str) -> str:
+        """Whose locks work on the storage meets: the node's, or with a shared storage the whole cluster's, which has no name here
+        (`proxmox-truth.md` 3.4).
+        """
+        if not self.storage:
+            return node
+        known = self.client.known
+        if self.storage not in known:
+            try:
+                known[self.storage] = bool(self.client.get(f"/nodes/{node}/storage/{self.storage}/status").get("shared"))
+            except (errors.NotFound, errors.Forbidden, errors.PermanentError):  # whoever works on it will say so better
+                return node
+        return "" if known[self.storage] else node
+
+    def gate(self, *name: str, most: int, start: int) -> contextlib.AbstractContextManager[None]:
+        """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out."""
+        return self.gates.gate(
+            "-".join(part for part in name if part),
+            most=most,
+            start=start,
+            urgency=self.urgency,
+            group=self.group,
+            cancelled=self.stop.is_set,
+            crowded=answers.is_crowding,
+        )
 
     def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> None:
         """Wait for a task; anything that is not a UPID was done at once."""

@@ -61,22 +61,23 @@ def _parts(text: str) -> dict[str, str]:
     return parts
 
 
-def converge(to: cluster.Cluster, place: guests.Place, want: Mapping[str, str]) -> bool:
+def converge(to: cluster.Cluster, place: guests.Place, want: Mapping[str, str], *, new: Mapping[str, Any] | None = None) -> bool:
     """Bring the guest's configuration to `want`; True when something was written. A running guest is stopped when the change
-    only takes effect at its next start.
+    only takes effect at its next start. `new` is the configuration of a guest that has just been made, is off, and is nobody else's.
     """
     for attempt in to.client.patiently(_look_again):
         with attempt:
-            have = guests.look(to, place)
+            known = new if attempt.num == 1 else None
+            have = known if known is not None else guests.look(to, place)
             if have is None:
                 raise errors.NotFound(f"{place} has vanished")
             write = difference(have, want)
             if not write:
                 return bool(attempt.num > 1)
-            if not set(write) <= _LIVE:
+            if known is None and not set(write) <= _LIVE:
                 guests.stop(to, place)
             to.client.put(f"{place.path}/config", **write)
-            if not difference(guests.look(to, place) or {}, want):
+            if known is not None or not difference(guests.look(to, place) or {}, want):
                 return True
             raise errors.Busy(f"{place} does not show its new configuration yet")
     return True
@@ -93,9 +94,9 @@ def system_disk(place: guests.Place, have: Mapping[str, Any]) -> tuple[str | Non
     return disk, size(str(have.get(disk, ""))) if disk else 0.0
 
 
-def grow(to: cluster.Cluster, place: guests.Place, gib: int) -> None:
-    """Enlarge the system disk to `gib` GiB; never shrinks it (Proxmox refuses that)."""
-    disk, now = system_disk(place, guests.look(to, place) or {})
+def grow(to: cluster.Cluster, place: guests.Place, gib: int, *, have: Mapping[str, Any] | None = None) -> None:
+    """Enlarge the system disk to `gib` GiB; never shrinks it (Proxmox refuses that). `have` is a configuration that was just read."""
+    disk, now = system_disk(place, have if have is not None else guests.look(to, place) or {})
     if disk is None:
         raise errors.PermanentError(f"{place} has no disk that labctl knows to enlarge")
     if now < gib:

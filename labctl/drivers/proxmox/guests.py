@@ -1,4 +1,4 @@
-"""Guests, VMs and containers alike: look, clone, power, snapshots, destruction. Each verb may be repeated.
+"""Guests, VMs and containers alike: look, clone, power, destruction. Each verb may be repeated.
 
 A guest is ours when the first line of its description is our mark and names the very VMID it stands on
 (`labctl.model.marks`); nothing else is ever written to or destroyed. What a guest's configuration should be is
@@ -7,6 +7,8 @@ A guest is ours when the first line of its description is our mark and names the
 
 from __future__ import annotations
 
+import contextlib
+import random
 import time
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,18 +17,8 @@ from labctl import errors
 from labctl.drivers.proxmox import answers, cluster, tasks
 from labctl.model import marks
 
-READY = "ready"
-"""The snapshot to which a reset goes back."""
-
 STAND_IN_NODE = "containers stand in for VMs"
 """What labctl's own sandbox node adds to its `pveversion`."""
-
-BEFORE = "before-"
-"""Snapshots of what was there before a reset begin with this."""
-
-FORWARD = frozenset({"dir", "nfs", "cifs", "btrfs", "lvmthin", "rbd"})
-"""Storages on which a guest can go back past a newer snapshot and forward again. `zfspool` cannot (only to the newest one: "is not
-most recent snapshot"), nor can `lvm` with its chains of volumes."""
 
 
 class StoodOn(errors.Busy):
@@ -36,9 +28,11 @@ class StoodOn(errors.Busy):
 _KINDS = {"vm": "qemu", "container": "lxc"}
 _SETTLED_WITHIN = 300.0
 """Seconds to wait for a lock on a guest whose task may still be running."""
-_CLONES_AT_ONCE = 3
-_STARTS_AT_ONCE = 6
-"""Per node (`proxmox-truth.md` 4, best practice 2)."""
+
+_CLONES, _DESTROYS, _STARTS = {"start": 3, "most": 24}, {"start": 3, "most": 24}, {"start": 6, "most": 32}
+"""How many go at once in the beginning (`proxmox-truth.md` 4, best practice 2), and the most that is ever tried; in between the gates
+learn. Removals have gates of their own, so that no queue of builds can hold them up.
+"""
 
 
 @dataclass(frozen=True)
@@ -86,51 +80,65 @@ class Source:
     vmid: int
 
 
-def clone(to: cluster.Cluster, place: Place, source: Source, mark: marks.Mark, *, name: str, note: str, pool: str) -> dict[str, Any]:
-    """A linked clone of template `source` as `place`, or what is already there when it is ours; its configuration, unlocked."""
-    until = time.monotonic() + _SETTLED_WITHIN
+@dataclass(frozen=True)
+class Clone:
+    """A guest's configuration; `new` when it has just been made, so that it is off and nobody has changed it."""
+
+    config: dict[str, Any]
+    new: bool
+
+
+def clone(to: cluster.Cluster, place: Place, source: Source, mark: marks.Mark, *, name: str, note: str, pool: str) -> Clone:
+    """A linked clone of template `source` as `place`, or what is already there when it is ours; unlocked. It is asked for at once:
+    nearly every VMID is free, and of a taken one Proxmox says so (`client-sequence.md` 5).
+    """
+    until, pause, vacant, new = time.monotonic() + _SETTLED_WITHIN, 0.5, True, False
     while True:
+        try:
+            if vacant:
+                new = _try_clone(to, place, source, name=name, description=f"{mark}\n{note}", pool=pool)
+        except errors.Busy:
+            if to.stop.is_set() or time.monotonic() > until:
+                raise
         config = look(to, place)
         if config is not None:
             must_be(mark, config, place)
             if not config.get("lock"):
-                return config
-        elif to.free(place.vmid):
-            try:
-                _try_clone(to, place, source, name=name, description=f"{mark}\n{note}", pool=pool)
-                continue
-            except errors.Busy:
-                if to.stop.is_set() or time.monotonic() > until:
-                    raise
-        elif not _cloning(to, source.node) and look(to, place) is None and not to.free(place.vmid):
+                return Clone(config, new)
+        vacant = config is None and to.free(place.vmid)
+        if config is None and not vacant and not _cloning(to, source.node) and look(to, place) is None and not to.free(place.vmid):
             raise errors.Conflict(
                 f"VMID {place.vmid} is taken by a guest outside pool {pool}",
                 hint="The installation's VMID range must be its own: see vmid_base in site.yaml.",
             )
         if time.monotonic() > until:
             raise errors.Busy(f"{place} is still being made by an earlier attempt")
-        to.pause(0.5, f"the clone of {place}")
+        to.pause(pause * random.uniform(0.7, 1.3), f"the clone of {place}")  # noqa: S311 - no secret
+        pause = min(pause * 1.5, 8.0)
 
 
-def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, description: str, pool: str) -> None:
-    """One attempt. When the outcome is unknown, or somebody was faster, the caller looks again (`proxmox-truth.md` 3.6)."""
+def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, description: str, pool: str) -> bool:
+    """One attempt; whether it made the clone. When the outcome is unknown, or somebody was faster, the caller looks
+    (`proxmox-truth.md` 3.6).
+    """
     label = "name" if place.kind == "vm" else "hostname"
-    if place.kind == "container":  # its source is locked for the clone's whole time (3.5)
-        turn, places = f"clone-{source.node}-{source.vmid}", 1
-    else:
-        turn, places = f"clone-{source.node}", _CLONES_AT_ONCE
     doing = f"cloning {place} from template {source.vmid}"
     path = f"/nodes/{source.node}/{_KINDS[place.kind]}/{source.vmid}/clone"
     target = place.node if place.node != source.node else None
-    with to.turns.turn(turn, places=places):
-        try:
-            upid = to.client.post(path, newid=place.vmid, description=description, pool=pool, full=False, target=target, **{label: name})
-            to.finish(upid, doing)
-        except answers.UnknownOutcome:
-            to.pause(1.0, doing)
-        except errors.Conflict:
-            if to.free(place.vmid):  # not the VMID is taken, but a volume left behind, say: trying again would not help
-                raise
+    facts = {"newid": place.vmid, "description": description, "pool": pool, "full": False, "target": target, label: name}
+    try:
+        with contextlib.ExitStack() as gates:
+            if place.kind == "container":  # its source is locked for the clone's whole time (3.5)
+                gates.enter_context(to.gate("clone-of", source.node, str(source.vmid), start=1, most=1))
+            gates.enter_context(to.gate("clone", to.scope(source.node), to.storage, **_CLONES))
+            to.finish(to.client.once("POST", path, **facts), doing)
+            return True
+    except answers.UnknownOutcome:
+        to.pause(1.0, doing)
+    except errors.Conflict:
+        if to.free(place.vmid):  # not the VMID is taken, but a volume left behind, say: trying again would not help
+            raise
+    return False
 
 
 def _cloning(to: cluster.Cluster, *nodes: str) -> bool:
@@ -148,24 +156,24 @@ def is_running(to: cluster.Cluster, place: Place) -> bool:
     return status(to, place).get("status") == "running"
 
 
-def start(to: cluster.Cluster, place: Place) -> bool:
-    """Start it unless it runs; False when it ran already."""
-    if is_running(to, place):
+def start(to: cluster.Cluster, place: Place, *, is_off: bool = False) -> bool:
+    """Start it unless it runs; False when it ran already. With `is_off` the caller has just made it, and nobody asks."""
+    if not is_off and is_running(to, place):
         return False
     doing = f"starting {place}"
-    with to.turns.turn(f"start-{place.node}", places=_STARTS_AT_ONCE):
-        for attempt in to.client.patiently(_again):
-            with attempt:
-                try:
-                    to.finish(to.client.post(f"{place.path}/status/start"), doing)
-                except (errors.Conflict, answers.UnknownOutcome):  # "already running", or nobody knows (3.7)
-                    if not _runs_within(to, place, 30.0):
-                        raise
+    for attempt in to.client.patiently(again):
+        with attempt:
+            try:
+                with to.gate("start", place.node, **_STARTS):
+                    to.finish(to.client.once("POST", f"{place.path}/status/start"), doing)
+            except (errors.Conflict, answers.UnknownOutcome):  # "already running", or nobody knows (3.7)
+                if not _runs_within(to, place, 30.0):
+                    raise
     return True
 
 
-def _again(error: Exception) -> bool:
-    """Verbs here look before they act, so an unknown outcome may be tried again like a lock that was not got."""
+def again(error: Exception) -> bool:
+    """Verbs on guests look before they act, so an unknown outcome may be tried again like a lock that was not got."""
     return isinstance(error, (errors.Busy, answers.UnknownOutcome)) and not isinstance(error, (answers.Stopped, StoodOn))
 
 
@@ -180,16 +188,20 @@ def _runs_within(to: cluster.Cluster, place: Place, seconds: float) -> bool:
 
 def stop(to: cluster.Cluster, place: Place) -> None:
     """Switch it off at once; a shutdown that hangs is overruled (`proxmox-truth.md` 3.7)."""
-    doing = f"stopping {place}"
-    for attempt in to.client.patiently(_again):
+    for attempt in to.client.patiently(again):
         with attempt:
             if not is_running(to, place):
                 return
             try:
-                to.finish(to.client.post(f"{place.path}/status/stop", **{"overrule-shutdown": True}), doing)
+                _switch_off(to, place)
             except (errors.Conflict, answers.UnknownOutcome):
                 if is_running(to, place):
                     raise errors.Busy(f"{place} does not stop") from None
+
+
+def _switch_off(to: cluster.Cluster, place: Place) -> None:
+    """For a VM that is off already this is nothing (`client-sequence.md` 6)."""
+    to.finish(to.client.post(f"{place.path}/status/stop", **{"overrule-shutdown": True}), f"stopping {place}")
 
 
 def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
@@ -197,7 +209,7 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
     the caller has already seen that it is ours.
     """
     until = time.monotonic() + _SETTLED_WITHIN
-    for attempt in to.client.patiently(_again):
+    for attempt in to.client.patiently(again):
         with attempt:
             config = look(to, place)
             if config is None:
@@ -206,14 +218,18 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
                 must_be(mark, config, place)
             if config.get("protection"):  # a clone inherits it from its template (`client-sequence.md` 5)
                 to.client.put(f"{place.path}/config", delete="protection")
-            stop(to, place)
+            if place.kind == "vm":
+                _switch_off(to, place)
             _delete(to, place)
     return True
 
 
 def _delete(to: cluster.Cluster, place: Place) -> None:
+    """A running container goes with `force` (schema, DELETE lxc); a VM has to be off."""
+    parameters = {"purge": True} | ({"force": True} if place.kind == "container" else {})
     try:
-        to.finish(to.client.delete(place.path, purge=True), f"destroying {place}")
+        with to.gate("destroy", to.scope(place.node), to.storage, **_DESTROYS):
+            to.finish(to.client.once("DELETE", place.path, **parameters), f"destroying {place}")
     except (errors.NotFound, errors.Forbidden, answers.UnknownOutcome):
         if look(to, place) is not None:  # 403 and "does not exist" are how a second DELETE reads (`client-sequence.md` 4)
             raise
@@ -240,44 +256,3 @@ def _gone(to: cluster.Cluster, place: Place, until: float) -> bool:
 def cluster_nodes(to: cluster.Cluster) -> list[str]:
     """Nodes that are up, as the cluster sees it (`proxmox-truth.md` 2.1, `GET /nodes`)."""
     return sorted(str(row["node"]) for row in to.client.get("/nodes") if row.get("status", "online") == "online")
-
-
-def snapshots(to: cluster.Cluster, place: Place) -> set[str]:
-    """Names of the guest's snapshots."""
-    return {str(row["name"]) for row in to.client.get(f"{place.path}/snapshot")} - {"current"}
-
-
-def keep_once(to: cluster.Cluster, place: Place, name: str) -> None:
-    """Take the snapshot unless it is there: a repeated reset must not replace what was there before the first."""
-    for attempt in to.client.patiently(_again):
-        with attempt:
-            if name not in snapshots(to, place):
-                to.finish(to.client.post(f"{place.path}/snapshot", snapname=name), f"taking snapshot {name} of {place}")
-
-
-def forget(to: cluster.Cluster, place: Place, *, but: str = "") -> None:
-    """Delete what was kept before resets, except the one named."""
-    for attempt in to.client.patiently(_again):
-        with attempt:
-            for name in sorted(snapshots(to, place)):
-                if name.startswith(BEFORE) and name != but:
-                    to.finish(to.client.delete(f"{place.path}/snapshot/{name}"), f"deleting snapshot {name} of {place}")
-
-
-def keep(to: cluster.Cluster, place: Place, name: str = READY) -> None:
-    """Take the snapshot; an older one of that name gives way."""
-    for attempt in to.client.patiently(_again):
-        with attempt:
-            if name in snapshots(to, place):
-                to.finish(to.client.delete(f"{place.path}/snapshot/{name}"), f"deleting snapshot {name} of {place}")
-            to.finish(to.client.post(f"{place.path}/snapshot", snapname=name), f"taking snapshot {name} of {place}")
-
-
-def roll_back(to: cluster.Cluster, place: Place, name: str = READY) -> None:
-    """Back to the snapshot and started. Raises PermanentError where there is no such snapshot."""
-    for attempt in to.client.patiently(_again):
-        with attempt:
-            if name not in snapshots(to, place):
-                raise errors.PermanentError(f"{place} has no snapshot {name!r} to go back to", hint="Close the seat and build it anew.")
-            to.finish(to.client.post(f"{place.path}/snapshot/{name}/rollback"), f"rolling {place} back to {name}")
-    start(to, place)

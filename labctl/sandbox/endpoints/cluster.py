@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import answers, calls, machine, upid
+from labctl.sandbox import answers, calls, upid
+from labctl.sandbox import node as node_
+from labctl.sandbox.endpoints import resources
 
 
 @calls.on("GET", "/cluster/nextid")
@@ -26,11 +28,18 @@ def nextid(call: calls.Call) -> str:
 
 @calls.on("GET", "/cluster/status")
 def status(call: calls.Call) -> list[dict[str, Any]]:
-    """One node, no cluster."""
-    node = call.node
-    return [
-        {"id": f"node/{node.name}", "type": "node", "name": node.name, "ip": "127.0.0.1", "local": 1, "nodeid": 0, "online": 1, "level": ""}
-    ]
+    """One node and no cluster; else the cluster, then its nodes."""
+    node, peers = call.node, call.node.peers
+    rows: list[dict[str, Any]] = []
+    if len(peers) > 1:
+        quorate = int(node.locks.quorate)
+        rows.append(
+            {"id": "cluster", "type": "cluster", "name": node.settings.name, "nodes": len(peers), "quorate": quorate, "version": len(peers)}
+        )
+    for number, name in enumerate(peers, 1 if rows else 0):
+        facts = {"id": f"node/{name}", "type": "node", "name": name, "ip": "127.0.0.1", "level": ""}
+        rows.append(facts | {"local": int(name == node.name), "nodeid": number, "online": int(name not in node.offline)})
+    return rows
 
 
 @calls.on("GET", "/cluster/tasks")
@@ -38,34 +47,34 @@ def tasks(call: calls.Call) -> list[dict[str, Any]]:
     """Running ones and the newest 25; a token without Sys.Audit on / sees nothing, not even its own (`proxmox-truth.md` 2.1)."""
     everything = call.may("/", "Sys.Audit")
     rows, finished = [], 0
-    known = call.node.tasks.known()
+    known = {name: facts for peer in call.node.peers.values() for name, facts in peer.tasks.known().items()}
     for name in sorted(known, key=lambda text: known[text].get("starttime", 0), reverse=True):
         parsed = upid.parse(name)
         if not parsed or not (everything or parsed.owner == call.who):
             continue
         row = parsed.facts() | {"node": parsed.node, "saved": "0"}
-        if not call.node.tasks.running(name):
+        on = call.node.peers.get(parsed.node, call.node).tasks
+        if not on.running(name):
             finished += 1
             if finished > 25:
                 continue
-            row |= {"endtime": known[name].get("endtime", parsed.starttime), "status": call.node.tasks.exit_status(name), "saved": "1"}
+            row |= {"endtime": known[name].get("endtime", parsed.starttime), "status": on.exit_status(name), "saved": "1"}
         rows.append(row)
     return rows
 
 
-def _offline(call: calls.Call) -> list[dict[str, Any]]:
-    """Nodes of a recorded cluster; a serving node is alone."""
-    known = sorted(call.node.offline)
-    return [
-        {"id": f"node/{name}", "type": "node", "node": name, "status": "offline", "ssl_fingerprint": call.node.fingerprint}
-        for name in known
-    ]
+def _offline(call: calls.Call, name: str) -> dict[str, Any]:
+    return {"id": f"node/{name}", "type": "node", "node": name, "status": "offline", "ssl_fingerprint": call.node.fingerprint}
 
 
 @calls.on("GET", "/nodes")
 def nodes(call: calls.Call) -> list[dict[str, Any]]:
-    """The one node; figures need Sys.Audit."""
-    node = call.node
+    """All of them; figures need Sys.Audit."""
+    here = [_row(call, peer) for name, peer in call.node.peers.items() if name not in call.node.offline]
+    return [*here, *(_offline(call, name) for name in sorted(call.node.offline))]
+
+
+def _row(call: calls.Call, node: node_.Node) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": f"node/{node.name}",
         "type": "node",
@@ -74,24 +83,18 @@ def nodes(call: calls.Call) -> list[dict[str, Any]]:
         "ssl_fingerprint": node.fingerprint,
     }
     if not node.broadcast.gathered:
-        return [row, *_offline(call)]
+        return row
     row |= {"status": "online", "level": ""}
     if call.may(f"/nodes/{node.name}", "Sys.Audit"):
-        memory, space = machine.memory(), machine.disk(node.home)
-        row |= {
-            "cpu": machine.cpu(), "maxcpu": machine.cores(), "mem": memory["used"], "maxmem": memory["total"], "disk": space["used"],
-            "maxdisk": space["total"], "uptime": machine.uptime(),
-        }  # fmt: skip
-    return [row, *_offline(call)]
+        row |= resources.node_figures(node)
+    return row
 
 
 @calls.on("GET", "/nodes/{node}/status")
 def node_status(call: calls.Call) -> dict[str, Any]:
-    """Real figures of this machine; `pveversion` says that containers stand in for VMs."""
+    """Real figures of this machine, or the description's; `pveversion` says that containers stand in for VMs, or paper for guests."""
     kind = call.node.runtime.kind
-    return machine.status(
-        call.node.home, {"container": "containers stand in for VMs", "qemu": "VMs are VMs"}.get(kind, f"guests are {kind}")
-    )
+    return call.node.hardware.status({"container": "containers stand in for VMs", "qemu": "VMs are VMs"}.get(kind, f"guests are {kind}"))
 
 
 @calls.on("GET", "/nodes/{node}")

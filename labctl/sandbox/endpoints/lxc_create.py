@@ -23,7 +23,7 @@ from labctl.sandbox import (
     tasks,
     volumes,
 )
-from labctl.sandbox.endpoints import power
+from labctl.sandbox.endpoints import placing, power
 
 DEFAULTS = {"arch": "amd64", "memory": 512, "swap": 512}
 
@@ -56,7 +56,7 @@ def create(call: calls.Call) -> str:
         change.values["tags"] = tags
     with node.state.change() as content:
         register.assert_free(node, vmid, "")
-        content["guests"][vmid] = {"type": "lxc", "config": {"lock": "create"}, "pending": {}, "delete": [], "snapshots": {}}
+        content["guests"][vmid] = register.fresh(node, "lxc", "create")
     return node.tasks.start("vzcreate", vmid, call.who, lambda job: _create(call, int(vmid), change, storage, image, job))
 
 
@@ -87,6 +87,7 @@ def _create(call: calls.Call, vmid: int, change: lxc_config.Change, storage: str
                     answers.die(f"volume '{volid}' does not exist")
                 made.append(volid)
             job.say(f"extracting archive '{call.text('ostemplate')}'")
+            node.acts.spend("copy")
             known = node.content["volumes"].get(image)
             if known is None:
                 answers.die(f"volume '{image}' does not exist")
@@ -112,8 +113,7 @@ def clone(call: calls.Call) -> str:
     pool = call.params.get("pool")
     if pool is not None and str(pool) not in node.content["pools"]:
         answers.forbid(f"pool '{pool}' does not exist")
-    if "target" in call.params and call.text("target") != node.name:
-        answers.die(f"no such cluster node '{call.text('target')}'")
+    placing.check_target(call)
     with node.locks.guest("lxc", source), node.state.change() as content:
         guest = register.find(node, "lxc", source)
         register.check_lock(guest)
@@ -122,9 +122,7 @@ def clone(call: calls.Call) -> str:
         if str(target) in content["guests"]:
             answers.die(f"unable to create CT {target}: config file already exists")
         guest["config"]["lock"] = "disk"
-        content["guests"][str(target)] = {
-            "type": "lxc", "config": {"lock": "create"}, "pending": {}, "delete": [], "snapshots": {}, "clone-of": source,
-        }  # fmt: skip
+        content["guests"][str(target)] = register.fresh(node, "lxc", "create", **{"clone-of": source})
     return node.tasks.start("vzclone", str(source), call.who, lambda job: _clone(call, source, target, job, full=full))
 
 
@@ -136,13 +134,19 @@ def _check_clone(call: calls.Call, source: int, guest: register.Guest, *, full: 
     if full and register.runs(call.node, source) and "snapname" not in call.params:
         answers.die("Full clone of a running container is only possible from a snapshot")
     for key, value in guest["config"].items():
-        if key == "rootfs" or re.fullmatch(r"mp\d+", key):
+        if _is_mount(key):
             volume = str(register.fields("lxc", key, str(value))["volume"])
             if not full and not register.is_template(guest):
                 answers.die(f"Linked clone feature for '{volume}' is not available")
             storage = call.text("storage") or volumes.split(volume)[0]
             call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
     register.need_bridges(call, guest)
+    mounts = [str(register.fields("lxc", key, str(value))["volume"]) for key, value in guest["config"].items() if _is_mount(key)]
+    placing.check_shared(call, "CT", [call.text("storage") or volumes.split(volume)[0] for volume in mounts])
+
+
+def _is_mount(key: str) -> bool:
+    return key == "rootfs" or bool(re.fullmatch(r"mp\d+", key))
 
 
 def _clone(call: calls.Call, source: int, target: int, job: tasks.Job, *, full: bool) -> None:
@@ -158,7 +162,7 @@ def _clone(call: calls.Call, source: int, target: int, job: tasks.Job, *, full: 
             with node.state.change() as content:
                 if str(source) in content["firewall"]:
                     content["firewall"][str(target)] = copy.deepcopy(content["firewall"][str(source)])
-            register.arrive(node, target, config, call.params.get("pool"))
+            register.arrive(node, target, config, call.params.get("pool"), on=call.text("target"))
     except BaseException as failure:
         removal.discard(node, target, made)
         if isinstance(failure, answers.Refused):
@@ -203,6 +207,9 @@ def _clone_mount(call: calls.Call, target: int, key: str, config: dict[str, Any]
         volid = volumes.new_name(node, storage, target, container=True, base="" if full else rest)
         volumes.add(node, volid, volumes.size_of(node, origin) or 0, **({"system": 1} if full else {"parent": origin}))
         made.append(volid)
+        node.acts.spend("allocate" if full else "clone")
+    if full:
+        node.acts.spend("copy", volumes.gib(node, origin))
     config[key] = property_strings.emit(register.layout("lxc", key), mount | {"volume": volid, "size": volumes.size_text(node, volid)})
 
 
@@ -222,6 +229,7 @@ def template(call: calls.Call) -> None:
     def work(job: tasks.Job) -> None:
         _ = job
         node = call.node
+        node.acts.spend("template")
         with node.locks.guest("lxc", vmid), node.state.change():
             present = register.find(node, "lxc", vmid)
             register.check_lock(present)

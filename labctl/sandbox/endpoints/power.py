@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import answers, booting, calls, lxc_config, qemu_writing, register, tasks
+from labctl.sandbox import answers, booting, calls, figures, lxc_config, qemu_writing, register, tasks
 
 DEFAULT_SHUTDOWN = 60
 """Seconds a guest is given to shut down (`proxmox-truth.md` 3.7)."""
@@ -37,6 +37,7 @@ def boot(call: calls.Call, kind: str, vmid: int, job: tasks.Job) -> None:
         lxc_config.settle_pending(node, vmid)
     guest = register.find(node, kind, vmid)
     booting.check_bridges(node, guest)
+    node.hardware.check_memory(figures.memory_of(guest) // 1024**2, container=kind == "lxc")
     node.runtime.start(booting.spec(node, vmid, guest))
 
 

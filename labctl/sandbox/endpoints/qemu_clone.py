@@ -19,6 +19,7 @@ from labctl.sandbox import (
     volumes,
 )
 from labctl.sandbox import node as node_
+from labctl.sandbox.endpoints import placing
 
 NOT_CLONED = {"template", "parent", "snaptime", "lock", "vmstate", "runningmachine", "runningcpu"}
 
@@ -30,19 +31,12 @@ def clone(call: calls.Call) -> str:
     pool = call.params.get("pool")
     if pool is not None and str(pool) not in call.node.content["pools"]:
         answers.forbid(f"pool '{pool}' does not exist")
-    if "target" in call.params and call.text("target") != call.node.name:
-        _other_node(call)
+    placing.check_target(call)
     call.node.check_quorum()
     plan = _plan(call, source)
     if str(target) in call.node.content["guests"]:
         answers.die(f"unable to create VM {target}: config file already exists")
     return call.node.tasks.start("qmclone", str(source), call.who, lambda job: _clone(call, source, target, plan, job))
-
-
-def _other_node(call: calls.Call) -> None:
-    if call.text("target") not in call.node.others:
-        answers.die(f"no such cluster node '{call.text('target')}'")
-    answers.die(f"can't clone VM to node '{call.text('target')}' (VM uses local storage)")
 
 
 def _plan(call: calls.Call, source: int) -> dict[str, bool]:
@@ -86,6 +80,7 @@ def _drive_plan(call: calls.Call, guest: register.Guest, config: dict[str, Any],
         storage = call.text("storage") or volumes.split(volume)[0]
         call.need(f"/storage/{storage}", "Datastore.AllocateSpace")
         plan[key] = linked
+    placing.check_shared(call, "VM", [call.text("storage") or volumes.split(str(config[key]).removeprefix("file="))[0] for key in plan])
     return plan
 
 
@@ -104,7 +99,7 @@ def _clone(call: calls.Call, source: int, target: int, plan: dict[str, bool], jo
                 _clone_drive(call, target, key, config, linked=linked, made=made, job=job)
             if any(drives.is_disk(str(config[key])) for key in plan):
                 node.runtime.clone(source, target, linked=any(plan.values()))
-            register.arrive(node, target, config, call.params.get("pool"))
+            register.arrive(node, target, config, call.params.get("pool"), on=call.text("target"))
         except BaseException as failure:
             removal.discard(node, target, made)
             if isinstance(failure, answers.Refused):
@@ -117,9 +112,7 @@ def _claim(call: calls.Call, source: int, target: int) -> None:
     with call.node.state.change() as content:
         if str(target) in content["guests"]:
             answers.die(f"unable to create VM {target}: config file already exists")
-        content["guests"][str(target)] = {
-            "type": "qemu", "config": {"lock": "clone"}, "pending": {}, "delete": [], "snapshots": {}, "clone-of": source,
-        }  # fmt: skip
+        content["guests"][str(target)] = register.fresh(call.node, "qemu", "clone", **{"clone-of": source})
         if str(source) in content["firewall"]:
             content["firewall"][str(target)] = copy.deepcopy(content["firewall"][str(source)])
 
@@ -157,6 +150,9 @@ def _clone_drive(call: calls.Call, target: int, key: str, config: dict[str, Any]
         volid = volumes.new_name(node, storage, target, base=rest if linked else "", suffix="cloudinit" if cloudinit else "")
         volumes.add(node, volid, volumes.size_of(node, origin) or 0, **({"parent": origin} if linked else _system(node, origin)))
         made.append(volid)
+        node.acts.spend("clone" if linked else "allocate")
+    if not linked and not cloudinit:
+        node.acts.spend("copy", volumes.gib(node, origin))
     drive["file"] = volid
     if not cloudinit or "size" in drive:
         drive["size"] = volumes.size_text(node, volid)
@@ -187,6 +183,7 @@ def template(call: calls.Call) -> str:
     def work(job: tasks.Job) -> None:
         _ = job
         node = call.node
+        node.acts.spend("template")
         with node.locks.guest("qemu", vmid):
             present = copy.deepcopy(register.find(node, "qemu", vmid))
             register.check_lock(present)

@@ -35,7 +35,7 @@ def create(call: calls.Call) -> str:
         change.values["tags"] = tags
     with call.node.state.change() as content:
         register.assert_free(call.node, vmid, f"unable to create VM {vmid} - ")
-        content["guests"][vmid] = {"type": "qemu", "config": {"lock": "create"}, "pending": {}, "delete": [], "snapshots": {}}
+        content["guests"][vmid] = register.fresh(call.node, "qemu", "create")
     return call.node.tasks.start("qmcreate", vmid, call.who, lambda job: _create(call, int(vmid), change, found, job))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from labctl.sandbox import calls, machine, register
+from labctl.sandbox import calls, register
 from labctl.sandbox import node as node_
 
 
@@ -34,19 +34,26 @@ def storage_row(node: node_.Node, name: str) -> dict[str, Any]:
     }  # fmt: skip
     if not node.broadcast.gathered:
         return row | {"status": "unknown"}
-    space = machine.disk(node.home)
+    space = node.hardware.space(name)
     return row | {"disk": space["used"], "maxdisk": space["total"]}
 
 
 def node_row(node: node_.Node) -> dict[str, Any]:
-    """The node among resources."""
+    """A node among resources."""
+    row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name}
+    if node.name in node.offline:
+        return row | {"status": "offline"}
     if not node.broadcast.gathered:
-        return {"id": f"node/{node.name}", "type": "node", "node": node.name, "status": "unknown"}
-    memory, space = machine.memory(), machine.disk(node.home)
+        return row | {"status": "unknown"}
+    return row | {"status": "online", "level": "", "cgroup-mode": 2} | node_figures(node)
+
+
+def node_figures(node: node_.Node) -> dict[str, Any]:
+    """What a node has and what of it is used."""
+    known, memory, space = node.hardware, node.hardware.memory(), node.hardware.root()
     return {
-        "id": f"node/{node.name}", "type": "node", "node": node.name, "status": "online", "level": "", "cgroup-mode": 2,
-        "cpu": machine.cpu(), "maxcpu": machine.cores(), "mem": memory["used"], "maxmem": memory["total"], "disk": space["used"],
-        "maxdisk": space["total"], "uptime": machine.uptime(),
+        "cpu": known.cpu(), "maxcpu": known.cores(), "mem": memory["used"], "maxmem": memory["total"], "disk": space["used"],
+        "maxdisk": space["total"], "uptime": known.uptime(),
     }  # fmt: skip
 
 
@@ -69,12 +76,13 @@ def resources(call: calls.Call) -> list[dict[str, Any]]:
                     del row["pool"]
                 rows.append(row)
     if kind in {"", "node"}:
-        rows.append(node_row(node) if call.may(f"/nodes/{node.name}", "Sys.Audit") else _bare(node_row(node)))
+        rows += [node_row(peer) if call.may(f"/nodes/{name}", "Sys.Audit") else _bare(node_row(peer)) for name, peer in node.peers.items()]
     if kind in {"", "storage"}:
         rows += [
-            storage_row(node, name)
+            storage_row(peer, name)
+            for peer in node.peers.values()
             for name in sorted(node.content["storage"])
-            if call.may(f"/storage/{name}", "Datastore.Audit") and _here(node, name)
+            if call.may(f"/storage/{name}", "Datastore.Audit") and _here(peer, name)
         ]
     if kind in {"", "sdn"}:
         rows += _zones(call)
@@ -94,7 +102,8 @@ def _zones(call: calls.Call) -> list[dict[str, Any]]:
     running = call.node.content["sdn"].get("running", {}).get("zones", {})
     names = [*running, "localnetwork"]
     return [
-        {"id": f"sdn/{call.node.name}/{name}", "type": "sdn", "sdn": name, "node": call.node.name, "status": "ok"}
+        {"id": f"sdn/{peer}/{name}", "type": "sdn", "sdn": name, "node": peer, "status": "ok"}
+        for peer in call.node.peers
         for name in sorted(names)
         if call.may(f"/sdn/zones/{name}", "SDN.Audit") or call.may(f"/sdn/zones/{name}", "SDN.Allocate")
     ]

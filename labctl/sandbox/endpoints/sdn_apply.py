@@ -26,7 +26,10 @@ def apply(call: calls.Call) -> str:
             content["sdn"].pop("lock", None)
 
     def reload(job: tasks.Job) -> None:
-        job.say(f"{node.name}: reloading network config")
+        for name in node.peers:
+            job.say(f"{name}: reloading network config")
+        node.acts.spend("sdn")
+        node.acts.spend("sdn_node", len(node.peers))
         try:
             made, gone = sdn.reload_bridges(node)
         except runtime.RuntimeFailure as failure:

@@ -7,7 +7,7 @@ import json
 import re
 from typing import Any
 
-from labctl.sandbox import answers, calls, formats, machine, volumes
+from labctl.sandbox import answers, calls, formats, volumes
 
 
 def _sees(call: calls.Call, name: str) -> bool:
@@ -48,7 +48,7 @@ def _active(call: calls.Call, facts: dict[str, Any]) -> bool:
 
 
 def status_row(call: calls.Call, name: str) -> dict[str, Any]:
-    """Space is that of the filesystem the node's home is on."""
+    """Space is that of the filesystem the node's home is on, or as described."""
     facts = volumes.storage(call.node, name)
     row: dict[str, Any] = {
         "storage": name,
@@ -62,7 +62,7 @@ def status_row(call: calls.Call, name: str) -> dict[str, Any]:
         "avail": 0,
     }
     if _active(call, facts):
-        space = machine.disk(call.node.home)
+        space = call.node.hardware.space(name)
         row |= {"total": space["total"], "used": space["used"], "avail": space["avail"]}
         row["used_fraction"] = round(space["used"] / space["total"], 6) if space["total"] else 0
     return row
@@ -124,7 +124,7 @@ def content(call: calls.Call) -> list[dict[str, Any]]:
     volumes.usable(call.node, storage)
     rows = []
     for volid, facts in sorted(call.node.content["volumes"].items()):
-        if volumes.split(volid)[0] != storage:
+        if volumes.split(volid)[0] != storage or not volumes.is_here(call.node, volid):
             continue
         kind = _kind(call, volid)
         owner = volumes.owner(volid) if kind in {"images", "rootdir"} else None
@@ -198,8 +198,9 @@ def delete(call: calls.Call) -> str | None:
     def work(job: object) -> None:
         _ = job
         with call.node.locks.storage(call.text("storage")):
-            if volid not in call.node.content["volumes"]:
+            if volid not in call.node.content["volumes"] or not volumes.is_here(call.node, volid):
                 answers.die(f"disk image '{volid}' does not exist")
+            call.node.acts.spend("free")
             volumes.free(call.node, volid)
 
     upid = call.node.tasks.start("imgdel", f"{owner or ''}@{call.text('storage')}" if owner else call.text("storage"), call.who, work)

@@ -13,10 +13,12 @@ def listed(call: calls.Call) -> calls.Listing:
     audit = call.may(f"/nodes/{call.node.name}", "Sys.Audit")
     source = call.text("source", "archive")
     rows: list[dict[str, Any]] = []
-    for name, facts in call.node.tasks.known().items():
-        parsed = upid.parse(name)
+    for name, facts in call.node.tasks.known(call.number("since")).items():
         running = call.node.tasks.running(name)
-        if not parsed or (running and source == "archive") or (not running and source == "active"):
+        if (running and source == "archive") or (not running and source == "active"):
+            continue
+        parsed = upid.parse(name)
+        if not parsed:
             continue
         if not audit and not _owns(call.who, parsed):
             continue
@@ -64,7 +66,7 @@ def _task(call: calls.Call, *, must_exist: bool = True) -> upid.Upid:
     parsed = upid.parse(text)
     if parsed is None:
         answers.bad(upid="unable to parse worker upid")
-    if must_exist and text not in call.node.tasks.known():
+    if must_exist and not call.node.tasks.knows(text):
         answers.bad(upid="no such task")
     return parsed
 

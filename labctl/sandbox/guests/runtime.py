@@ -7,6 +7,7 @@ disk. Failure is `RuntimeFailure` with a text that fits into a Proxmox task log.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -55,6 +56,8 @@ class GuestSpec:
     nics: tuple[NicSpec, ...]
     identity: Identity | None
     nesting: bool = False
+    container: bool = False
+    """Whether it is a container to Proxmox; what stands behind a VM may be one too."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,7 @@ class Runtime(Protocol):
     def destroy(self, vmid: int) -> None:
         """Disk, snapshots, ports and log of a stopped guest. No-op when there is none."""
 
-    def running(self) -> set[int]:
+    def running(self) -> AbstractSet[int]:
         """VMIDs whose init runs now; the truth also after a restart of the node."""
 
     def snapshot(self, vmid: int, name: str) -> None:
@@ -117,7 +120,7 @@ class Runtime(Protocol):
     def usage(self, vmid: int) -> Usage:
         """Zeros for a guest that is off."""
 
-    def bridges(self) -> set[str]:
+    def bridges(self) -> AbstractSet[str]:
         """Names of those that are there."""
 
     def add_bridge(self, name: str) -> None:
