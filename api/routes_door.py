@@ -25,7 +25,8 @@ def new_code(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, numb
     response.headers["Cache-Control"] = "no-store"
     plan = house.environments.plan(house.desk.seat(slug, number)[1].id)
     machines = [machine.name for machine in plan.machines if "terminal" in machine.access]
-    return shapes_door.CodeShape(code=code, until=until, login=plan.seat.login, machines=machines)
+    door = house.door_address
+    return shapes_door.CodeShape(code=code, until=until, login=plan.seat.login, machines=machines, host=door.host, port=door.port)
 
 
 @router.post("/door/way", tags=["door"], summary="Where a certificate's holder may go", responses=problems.answers(401, 403, 422))

@@ -75,12 +75,14 @@ class WayShape(Shape):
 
 
 class CodeShape(Shape):
-    """A code that is good once. `machines`: those of the seat, for `ssh LOGIN+MACHINE@HOST`."""
+    """A code that is good once. `machines`: those of the seat, for `ssh LOGIN+MACHINE@HOST -p PORT`."""
 
     code: str
     until: datetime
     login: str
     machines: list[str]
+    host: str
+    port: int
 
 
 def way(found: passage.Way) -> WayShape:

@@ -49,6 +49,15 @@ class Settings(BaseSettings):
     api_port: int = 8440
     """The port the API listens on."""
 
+    door_host: str = "127.0.0.1"
+    """The address the SSH door listens on; 0.0.0.0 lets learners in from other computers."""
+
+    door_port: int = 2222
+    """The port the SSH door listens on."""
+
+    door_address: str = ""
+    """What learners dial: a host name, or HOST:PORT where a router in front changes the port. Empty: `door_host` and `door_port`."""
+
     workers: int = Field(default=16, ge=1)
     """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself."""
 

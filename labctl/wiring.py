@@ -6,6 +6,8 @@ else constructs its own collaborators.
 
 from __future__ import annotations
 
+import os
+import pwd
 import threading
 from datetime import timedelta
 from functools import cached_property
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from labctl.drivers import ssh_ca
 
 # Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
+
+
+DOOR_ACCOUNT = "labctl-door"
+"""The account that the SSH door runs as."""
 
 
 class Wiring:
@@ -155,7 +161,16 @@ class Wiring:
         """Labctl's SSH certificate authorities."""
         from labctl.drivers import ssh_ca
 
-        return ssh_ca.Authority(self.settings.home / "secrets")
+        return ssh_ca.Authority(self.settings.home / "secrets", self.door_address)
+
+    @cached_property
+    def door_address(self) -> ssh_ca.DoorAddress:
+        """Where learners find the SSH door."""
+        from labctl.drivers import ssh_ca
+
+        host, _, port = self.settings.door_address.partition(":")
+        dialled = host or ("127.0.0.1" if self.settings.door_host == "0.0.0.0" else self.settings.door_host)
+        return ssh_ca.DoorAddress(dialled, int(port) if port else self.settings.door_port, f"door.{self.settings.installation}.lab")
 
     @cached_property
     def keys(self) -> ports.Keys:
@@ -183,7 +198,7 @@ class Wiring:
             return paper.Wire()
         from labctl.drivers import wire
 
-        return wire.Wire(self.site)
+        return wire.Wire(self.site, _accounts())
 
     @cached_property
     def prober(self) -> ports.Prober:
@@ -299,6 +314,12 @@ class Wiring:
         from labctl.drivers import bell
 
         return bell.application(self.broker.url, sweep_seconds=self.settings.sweep_seconds)
+
+
+def _accounts() -> tuple[int, ...]:
+    """Who may open connections to guests: labctl itself and its door."""
+    door = [one.pw_uid for one in pwd.getpwall() if one.pw_name == DOOR_ACCOUNT]
+    return (os.getuid(), *door)
 
 
 def load() -> None:

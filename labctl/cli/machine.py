@@ -36,7 +36,7 @@ def up(
 
       labctl up
 
-      LABCTL_HOME=/srv/second LABCTL_INSTALLATION=second LABCTL_API_PORT=8441 LABCTL_SANDBOX_PORT=8007
+      LABCTL_HOME=/srv/second LABCTL_INSTALLATION=second LABCTL_API_PORT=8441 LABCTL_DOOR_PORT=2223 LABCTL_SANDBOX_PORT=8007
       LABCTL_MANAGEMENT=100.80.0.0/16 labctl up     (a second labctl beside the first)
 
       LABCTL_HOME=/srv/trial labctl up --paper 16 --speed 20     (a cluster of 16 nodes whose guests are only paper)

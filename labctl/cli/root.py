@@ -8,7 +8,7 @@ import sys
 import structlog
 import typer
 
-from labctl.cli import blueprints, classes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
+from labctl.cli import blueprints, classes, codes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
 
 # Standard output is for what was asked; what drivers log (retries, say) is for the log files of the services.
 structlog.configure(
@@ -44,6 +44,7 @@ assert seats.app is classes.app, "its verbs are on the same command"
 app.add_typer(classes.app, name="class")
 app.add_typer(goldens.app, name="golden")
 shell.add_to(app)
+codes.add_to(app)
 app.add_typer(tokens.app, name="token")
 app.add_typer(engines.app, name="engine")
 sandbox.add_to(app)

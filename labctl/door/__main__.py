@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import logging
+import os
+import pwd
 import signal
 import sys
 from pathlib import Path
@@ -24,6 +27,9 @@ ALGORITHMS = {
     "signature_algs": ["ssh-ed25519"],
     "compression_algs": None,
 }
+
+
+_PR_SET_NO_NEW_PRIVS = 38
 
 
 async def listen(house: server.House, home: Path, host: str, port: int) -> asyncssh.SSHAcceptor:
@@ -51,20 +57,35 @@ async def listen(house: server.House, home: Path, host: str, port: int) -> async
     )
 
 
-async def serve(home: Path, host: str, port: int, api: str) -> None:
-    """Until SIGTERM."""
+async def serve(home: Path, host: str, port: int, api: str, account: str = "") -> None:
+    """Until SIGTERM. Port and folder are opened first, then everything is given up that is not needed any more."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asking.Asking(api, (home / "token").read_text().strip()) as asks:
         house = server.House(asks, _read(home / "user_ca.pub"), _read(home / "host_ca.pub"))
         acceptor = await listen(house, home, host, port)
+        if account:
+            become(account)
         logging.getLogger(__name__).warning("the door is open on %s port %d", host, port)
         await watching.watch(house, stop)
         acceptor.close()
         for door in list(house.connections):
             door.end()
         await acceptor.wait_closed()
+
+
+def become(account: str) -> None:
+    """Be that account, for good: no groups, no capabilities, and no way to gain any (prctl(2), PR_SET_NO_NEW_PRIVS)."""
+    entry = pwd.getpwnam(account)
+    os.setgroups([])
+    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
+    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    if os.getuid() == 0 or os.geteuid() == 0:
+        msg = "the door must not run as root"
+        raise PermissionError(msg)
 
 
 def _read(path: Path) -> str:
@@ -77,11 +98,12 @@ def main() -> int:
     parser.add_argument("--home", type=Path, required=True, help="the door's folder")
     parser.add_argument("--listen", required=True, help="HOST:PORT")
     parser.add_argument("--api", required=True, help="address of labctl's API")
+    parser.add_argument("--account", default="", help="the account to become once the port is open (needs root)")
     chosen = parser.parse_args()
     host, _, port = chosen.listen.rpartition(":")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncssh.set_log_level(logging.WARNING)
-    asyncio.run(serve(chosen.home, host.strip("[]"), int(port), chosen.api))
+    asyncio.run(serve(chosen.home, host.strip("[]"), int(port), chosen.api, chosen.account))
     return 0
 
 

@@ -31,6 +31,9 @@ FOLDER = "@FOLDER@"
 """Stands in a bundle's `config` for the folder it will be written to: OpenSSH knows no path relative to the file.
 `write_bundle` replaces it."""
 
+DOOR = "labctl-door"
+"""What the door is called in a learner's `config`."""
+
 CLOCK_SKEW = timedelta(minutes=10)
 """Certificates begin this much earlier, for guests whose clock is a little behind."""
 
@@ -61,10 +64,11 @@ def host_name(plan: Plan, machine: str) -> str:
 
 
 class Authority:
-    """The keys in one secrets folder; made at first need, then kept for good."""
+    """The keys in one secrets folder; made at first need, then kept for good. With `door`, learners' files lead through it."""
 
-    def __init__(self, secrets: Path) -> None:
+    def __init__(self, secrets: Path, door: DoorAddress | None = None) -> None:
         self._secrets = secrets
+        self._door = door
 
     @property
     def deploy_key_file(self) -> Path:
@@ -120,13 +124,18 @@ class Authority:
         return builder.sign(self._key("user_ca")).public_bytes().decode()
 
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> ports.Bundle:
-        """A learner's files for `ssh -F FOLDER/config MACHINE`. `config` names its folder as `@FOLDER@`: whoever writes the
-        bundle down calls `write_bundle`, which puts the real folder there.
+        """A learner's files for `ssh -F FOLDER/config MACHINE`: by the door, which knows machines by name only, or (without one)
+        straight over the management network. `config` names its folder as `@FOLDER@`: whoever writes the bundle down calls
+        `write_bundle`, which puts the real folder there.
         """
-        login = self.learner(plan, until)
-        entered = [(machine, plan.machine(machine.name)) for machine in machines]
-        hosts = [(made, planned) for made, planned in entered if "terminal" in planned.access]
-        blocks = [_block(made.name, made.address, planned.login, host_name(plan, made.name)) for made, planned in hosts]
+        login, door = self.learner(plan, until), self._door
+        hosts = [machine for machine in machines if "terminal" in plan.machine(machine.name).access]
+        blocks = [
+            _block(one.name, one.name if door else one.address, plan.machine(one.name).login, host_name(plan, one.name), jump=bool(door))
+            for one in hosts
+        ]
+        if door is not None:
+            blocks.append(_block(DOOR, door.host, plan.principal, door.name, port=door.port))
         return ports.Bundle(
             files={
                 "id": login.private,
@@ -134,22 +143,8 @@ class Authority:
                 "known_hosts": self.known_hosts(),
                 "config": "\n".join([*blocks, _COMMON]),
             },
-            hosts=tuple(made.name for made, _ in hosts),
+            hosts=tuple(made.name for made in hosts),
         )
-
-    def door_bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime, door: DoorAddress) -> ports.Bundle:
-        """A learner's files for `ssh -F FOLDER/config MACHINE` from anywhere: by the door, which knows machines by name only."""
-        login = self.learner(plan, until)
-        hosts = [machine.name for machine in machines if "terminal" in plan.machine(machine.name).access]
-        blocks = [_block(name, name, plan.machine(name).login, host_name(plan, name), jump="labctl-door") for name in hosts]
-        blocks.append(_block("labctl-door", door.host, plan.principal, door.name, port=door.port))
-        files = {
-            "id": login.private,
-            "id-cert.pub": login.certificate + "\n",
-            "known_hosts": self.known_hosts(),
-            "config": "\n".join([*blocks, _COMMON]),
-        }
-        return ports.Bundle(files=files, hosts=tuple(hosts))
 
     def furnish_door(self, folder: Path, name: str) -> None:
         """What the door may know, written into its folder: a host key of its own with a certificate for `name`, and both authorities'
@@ -245,9 +240,9 @@ _COMMON = f"""Host *
 """
 
 
-def _block(machine: str, address: str, login: str, alias: str, *, port: int = 0, jump: str = "") -> str:
+def _block(machine: str, address: str, login: str, alias: str, *, port: int = 0, jump: bool = False) -> str:
     """HostKeyAlias knows no %h, hence one block for each machine (`access.md` 2.1)."""
-    more = (f"    Port {port}\n" if port else "") + (f"    ProxyJump {jump}\n" if jump else "")
+    more = (f"    Port {port}\n" if port else "") + (f"    ProxyJump {DOOR}\n" if jump else "")
     return f"Host {machine}\n    HostName {address}\n    User {login}\n    HostKeyAlias {alias}\n{more}"
 
 

@@ -36,7 +36,7 @@ def refuse_other(home: Path, names: tuple[str, ...]) -> None:
         raise errors.Conflict(
             f"labctl from {other} is running here (home {home}: {', '.join(alive)}); this one is {checkout()}.",
             hint=f"Stop it with `{other}/.venv/bin/labctl down`, or give this one a home and ports of its own "
-            "(LABCTL_HOME, LABCTL_API_PORT, LABCTL_SANDBOX_PORT, LABCTL_INSTALLATION, LABCTL_MANAGEMENT).",
+            "(LABCTL_HOME, LABCTL_API_PORT, LABCTL_DOOR_PORT, LABCTL_SANDBOX_PORT, LABCTL_INSTALLATION, LABCTL_MANAGEMENT).",
         )
 
 

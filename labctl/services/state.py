@@ -35,6 +35,7 @@ def state(settings: settings_.Settings) -> dict[str, Any]:
 def _names(settings: settings_.Settings) -> list[str]:
     missing = {"node"} if not node.in_use(settings) else set()
     missing |= set() if parts.broker_of(settings).own else {"broker"}
+    missing |= {"door"} if node.paper(settings) else set()
     return [name for name in parts.ORDER if name not in missing]
 
 

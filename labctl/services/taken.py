@@ -41,6 +41,8 @@ def _ports(settings: settings_.Settings) -> None:
     wanted = [("api", settings.api_host, settings.api_port, "LABCTL_API_PORT")]
     if node.in_use(settings):
         wanted.append(("node", "127.0.0.1", node.port(settings), "LABCTL_SANDBOX_PORT"))
+    if not node.paper(settings):
+        wanted.append(("door", settings.door_host, settings.door_port, "LABCTL_DOOR_PORT"))
     running = processes.Processes(settings.home)
     for name, host, port, variable in wanted:
         if running.find(name) is None and parts.answers(host, port):

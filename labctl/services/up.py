@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from labctl import errors, ports, wiring
 from labctl import settings as settings_
 from labctl.drivers import paper, ssh_ca
-from labctl.services import cable, faults, node, owner, parts, processes, taken
+from labctl.services import cable, door, faults, node, owner, parts, processes, taken
 
 Timed = Callable[[str], AbstractContextManager[list[str]]]
 """Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
@@ -40,12 +40,17 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
             before = os.umask(0o077)  # it holds names, addresses and hashes of tokens
             wired.database.migrate()
             os.umask(before)
+        if door.wanted(settings):
+            door.account()  # the rules of the management network name it
         with timed("management network"):
             cable.of(wired).lay()
         if parts.broker_of(settings).own:
             _start(settings, parts.broker(settings), timed, say)
         _together(settings, (parts.worker(settings), parts.beat(settings), parts.api(settings)), timed, say)
         _token(settings, wired)
+        if door.wanted(settings):
+            door.furnish(settings, wired)
+            _start(settings, door.part(settings), timed, say)
 
 
 def _look(settings: settings_.Settings) -> None:

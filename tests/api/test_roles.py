@@ -37,6 +37,11 @@ TABLE = {
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/undo"): (401, 202, 202, 202, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/code"): (401, 201, 201, 201, 404),
+    ("POST", "/api/v1/door/way"): (401, 403, 403, 403, None),
+    ("POST", "/api/v1/door/redeem"): (401, 403, 403, 403, None),
+    ("POST", "/api/v1/door/certificate"): (401, 403, 403, 403, None),
+    ("POST", "/api/v1/door/still"): (401, 403, 403, 403, None),
     ("GET", "/api/v1/environments"): (401, 200, 200, 403, None),
     ("GET", "/api/v1/environments/{environment}"): (401, 200, 200, 200, 404),
     ("GET", "/api/v1/environments/{environment}/journal"): (401, 200, 200, 200, 404),
@@ -46,6 +51,10 @@ BODIES = {
     "/api/v1/classrooms": {"blueprint": "hello", "name": "monday", "roster": "name,email\nAda,ada@example.org\n"},
     "/api/v1/classrooms/fit": {"blueprint": "hello", "seats": 3},
     "/api/v1/classrooms/{slug}/seats/{number}/swap": {},
+    "/api/v1/door/way": {"principal": "seat-monday-1-aaaaaaaaaa"},
+    "/api/v1/door/redeem": {"code": "aaaaaaaa", "login": "ada"},
+    "/api/v1/door/certificate": {"principal": "seat-monday-1-aaaaaaaaaa", "public_key": "ssh-ed25519 AAAA"},
+    "/api/v1/door/still": {"principals": []},
     "/api/v1/classrooms/{slug}/extend": {"until": "2030-03-04T12:30:00+00:00"},
 }
 

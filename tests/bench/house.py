@@ -57,6 +57,7 @@ class House:
             "LABCTL_INSTALLATION": f"{name[:5]}{random.randrange(36**4):x}"[:9],
             "LABCTL_MANAGEMENT": _free_range(),
             "LABCTL_API_PORT": str(free_port()),
+            "LABCTL_DOOR_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "NO_COLOR": "1",
             "COLUMNS": "200",

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.bench import traces
 from tests.bench.house import House
 
-PARTS = ("worker", "engine", "ansible", "node", "api", "broker", "beat")
+PARTS = ("worker", "engine", "ansible", "node", "api", "broker", "beat", "door")
 PATIENCE = 3.0
 """Seconds to wait for a process of a part that comes and goes."""
 

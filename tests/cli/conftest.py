@@ -41,6 +41,7 @@ class Shell:
         self.environment = clean | {
             "LABCTL_HOME": str(self.home),
             "LABCTL_API_PORT": str(self.api_port),
+            "LABCTL_DOOR_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "LABCTL_INSTALLATION": "clitests",
             "LABCTL_BLUEPRINTS": json.dumps([str(folder / "blueprints")]),

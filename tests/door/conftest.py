@@ -96,14 +96,14 @@ class Doorway:
     def code(self, seat: int = 1) -> str:
         return self.wiring.entering.new_code("monday", seat, who="test")[0]
 
-    def config(self, seat: int = 1, *, until: datetime | None = None, authority: ssh_ca.Authority | None = None) -> Path:
+    def config(self, seat: int = 1, *, until: datetime | None = None, authority: Path | None = None) -> Path:
         """What a learner's bundle will be: jump by certificate."""
         _, env = self.wiring.desk.seat("monday", seat)
         plan = self.wiring.environments.plan(env.id)
         folder = self.folder / f"bundle{seat}-{time.monotonic_ns()}"
-        bundle = (authority or self.authority).door_bundle(
-            plan, env.facts.machines, until or env.wishes.lease.ends, ssh_ca.DoorAddress("127.0.0.1", self.door.port, self.door.host_name)
-        )
+        secrets = authority or self.folder / "home" / "secrets"
+        made = ssh_ca.Authority(secrets, ssh_ca.DoorAddress("127.0.0.1", self.door.port, self.door.host_name))
+        bundle = made.bundle(plan, env.facts.machines, until or env.wishes.lease.ends)
         return ssh_ca.write_bundle(bundle, folder)
 
     def ssh(self, *words: str, config: Path | None = None, stdin: str = "", timeout: float = 30) -> subprocess.CompletedProcess[str]:

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import pytest
 
-from labctl.drivers import ssh_ca
 from tests.door.conftest import wait_for
 
 
@@ -63,7 +62,7 @@ def test_nobody_listens_at_the_door(doorway, what):
 
 def test_an_expired_or_foreign_or_anothers_certificate_opens_nothing(doorway, tmp_path):
     expired = doorway.config(until=doorway.clock.now() - timedelta(seconds=1))
-    foreign = doorway.config(authority=ssh_ca.Authority(tmp_path))
+    foreign = doorway.config(authority=tmp_path)
     shutil.copy(expired.with_name("known_hosts"), foreign.with_name("known_hosts"))  # it is the door that has to refuse
     mine, theirs = doorway.config(1), doorway.config(2)
     swapped = theirs.read_text().replace(doorway.way(2).principal, doorway.way(1).principal)
