@@ -26,6 +26,9 @@ HOLD = 61.0
 PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where worlds live: a thousand of them need no disk to keep them after a power cut."""
 
+GATES = shutil.ignore_patterns("gates")
+"""What a process may take and give back at any moment is no part of a world at rest."""
+
 
 @dataclass
 class Frozen:
@@ -115,7 +118,7 @@ class House:
             child.facts(self.environment_()) if self.environment else {},
             judging.files(self.home),
         )
-        shutil.copytree(self._folder, kept.folder, dirs_exist_ok=True)
+        shutil.copytree(self._folder, kept.folder, dirs_exist_ok=True, ignore=GATES)
         return kept
 
     def wish(self, **change: Any) -> None:
