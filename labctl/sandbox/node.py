@@ -13,11 +13,12 @@ import json
 import os
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks
+from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks, volume_index
 from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
 from labctl.sandbox.paper import cluster, description
@@ -81,6 +82,8 @@ class Node:
         self.tasks = tasks.Tasks(self.name, home / "tasks", self.state, settings.pace, self.acts)
         self.access: access_control.AccessControl = of.access if of else access_control.AccessControl(self.state)
         self.sessions: sessions.Sessions = of.sessions if of else sessions.Sessions(home / "tickets.key", self.state, self.access)
+        self.volumes: volume_index.VolumeIndex = of.volumes if of else volume_index.VolumeIndex(self.state)
+        self._worked_out: dict[str, tuple[int, Any]] = {}
         self.paused: set[int] = of.paused if of else set()
         self.broadcast: broadcast.Broadcast = of.broadcast if of else broadcast.Broadcast()
         self.offline: set[str] = of.offline if of else set()
@@ -96,6 +99,14 @@ class Node:
         pem = (self.home / "node.pem").read_text("ascii")
         certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
+
+    def worked_out(self, name: str, kind: str, work: Callable[[], Any]) -> Any:
+        """What `work` makes of the content's values of that kind; kept until one of them is altered."""
+        now = self.state.generation[kind]
+        known = self._worked_out.get(name)
+        if known is None or known[0] != now:
+            known = self._worked_out[name] = (now, work())
+        return known[1]
 
     @property
     def stands_in(self) -> bool:
