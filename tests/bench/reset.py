@@ -2,8 +2,8 @@
 
 One learner of the two-machine course. In turns, so that both meet the same machine: a reset as the board asks for it (one POST to the
 API, until the seat says ready again), and the bare way on the very same guests with nothing of labctl around them (both machines at
-once: rollback to the same snapshot with `start=1`, then `ssh ... true` with plain OpenSSH). The ratio is that of the medians. Both begin from
-running guests. A reset also keeps what was there (`--undo`) and runs the course's checks; the bare way does neither. Where the time
+once: rollback to the same snapshot with `start=1`, then `ssh ... true` with plain OpenSSH). The ratio is that of the medians. Both
+begin from running guests. A reset also keeps what was there (`--undo`) and runs the course's checks; the bare way does neither. Where the time
 went comes from the journal. The last line is JSON: ratio, seconds, floor_seconds, rounds, engine, parts.
 """
 
