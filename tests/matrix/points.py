@@ -19,8 +19,8 @@ PERSON = frozenset({"forbidden", "unauthorised", "refuse", "vanished", "storage-
 """Kinds after which a person may have to ask again: nothing tells labctl that trying the same once more would help."""
 
 LASTS = {"node-frozen": 40.0, "lock-held": 15.0, "task-slow": 5.0}
-"""Seconds in Proxmox's time, one for all others. A frozen node hangs for longer than Proxmox waits for it, a lock is held for longer than it
-is waited for.
+"""Seconds in Proxmox's time, one for all others. A frozen node hangs for longer than Proxmox waits for it, and a lock is held for longer
+than it is waited for.
 """
 
 
