@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from labctl.sandbox import state
 
 FIELDS = ("vms", "storage")
@@ -14,27 +12,24 @@ class Membership:
 
     def __init__(self, state_: state.State) -> None:
         self._pools = state_.content["pools"]
-        self._changed = state_.follow("pools")
-        self._mutex = threading.Lock()
         self._members: dict[str, list[tuple[str, str]]] = {}
         self._pools_of: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._catch_up = state_.follow("pools", self._read)
 
     def pools_of(self, field: str, member: str | int) -> tuple[str, ...]:
         """Names of the pools with this member, `field` being "vms" or "storage"."""
-        for pool in self._changed():
-            self._read(pool)
+        self._catch_up()
         return self._pools_of.get((field, str(member)), ())
 
     def _read(self, pool: str) -> None:
         facts = self._pools.get(pool, {})
-        with self._mutex:
-            for key in self._members.pop(pool, ()):
-                left = tuple(name for name in self._pools_of.get(key, ()) if name != pool)
-                if left:
-                    self._pools_of[key] = left
-                else:
-                    self._pools_of.pop(key, None)
-            members = [(field, str(member)) for field in FIELDS for member in facts.get(field, [])]
-            self._members[pool] = members
-            for key in members:
-                self._pools_of[key] = (*self._pools_of.get(key, ()), pool)
+        for key in self._members.pop(pool, ()):
+            left = tuple(name for name in self._pools_of.get(key, ()) if name != pool)
+            if left:
+                self._pools_of[key] = left
+            else:
+                self._pools_of.pop(key, None)
+        members = [(field, str(member)) for field in FIELDS for member in facts.get(field, [])]
+        self._members[pool] = members
+        for key in members:
+            self._pools_of[key] = (*self._pools_of.get(key, ()), pool)

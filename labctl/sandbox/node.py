@@ -145,7 +145,8 @@ def open_(home: Path) -> Node:
     for parts in cluster.parts(home, home / PAPER, known):
         one = Node(home, settings, parts.runtime, name=parts.name, of=made, acts_=parts.acts, hardware_=parts.hardware)
         one.locks.shared_storages = parts.shared
-        parts.used.watch(one.content["volumes"])
+        if made is None:
+            parts.used.watch(one.state)
         made = made or one
     assert made
     return made

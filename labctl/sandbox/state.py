@@ -60,20 +60,19 @@ class State:
 
         return changed
 
-    def follow(self, kind: str) -> Callable[[], set[str]]:
-        """A question to be asked again and again: which keys of that kind were altered since the last time? At first all of them."""
+    def follow(self, kind: str, read: Callable[[str], None]) -> Callable[[], None]:
+        """A way to keep up with a kind: when called, `read` gets each key that was altered since the last time; at first all of them."""
         pending = set(self.content[kind])
         self._followers.setdefault(kind, []).append(pending)
 
-        def drain() -> set[str]:
-            if not pending:
-                return set()
-            with self._mutex:
-                found = set(pending)
-                pending.difference_update(found)
-            return found
+        def catch_up() -> None:
+            if pending:
+                with self._mutex:
+                    for key in list(pending):
+                        read(key)
+                    pending.clear()  # not before all are read: who finds nothing pending relies on that
 
-        return drain
+        return catch_up
 
     @contextlib.contextmanager
     def change(self) -> Iterator[Content]:

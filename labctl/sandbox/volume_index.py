@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections import defaultdict
+from typing import Any
 
 from labctl.sandbox import state
 
@@ -34,37 +34,35 @@ class VolumeIndex:
 
     def __init__(self, state_: state.State) -> None:
         self._volumes = state_.content["volumes"]
-        self._changed = state_.follow("volumes")
-        self._mutex = threading.Lock()
+        self._state = state_
         self._known: set[str] = set()
         self._owned: defaultdict[int | None, dict[str, None]] = defaultdict(dict)
-        self._stems: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._stems: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._clones: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        self._catch_up = state_.follow("volumes", self._read)
 
     def of_guest(self, vmid: int) -> list[str]:
         """All volumes named for a guest."""
-        self._follow()
-        with self._mutex:
+        self._catch_up()
+        with self._state.reading():
             return list(self._owned.get(vmid, ()))
 
     def taken(self, storage: str, last: str) -> bool:
         """Whether a volume there has that name but for what formats and bases add to it."""
-        self._follow()
-        return bool(self._stems.get((storage, stem(last))))
+        self._catch_up()
+        return (storage, stem(last)) in self._stems
 
     def clone_of(self, volid: str) -> str | None:
         """A linked clone that needs this volume."""
-        self._follow()
-        with self._mutex:
+        self._catch_up()
+        with self._state.reading():
             return next(iter(self._clones.get(volid, ())), None)
 
-    def _follow(self) -> None:
-        for volid in self._changed():
-            with self._mutex:
-                if volid in self._volumes:
-                    self._add(volid)
-                else:
-                    self._drop(volid)
+    def _read(self, volid: str) -> None:
+        if volid in self._volumes:
+            self._add(volid)
+        else:
+            self._drop(volid)
 
     def _add(self, volid: str) -> None:
         if volid in self._known:
@@ -73,7 +71,7 @@ class VolumeIndex:
         base, _, last = rest.rpartition("/")
         self._known.add(volid)
         self._owned[owner(volid)][volid] = None
-        self._stems[storage, stem(last)].add(volid)
+        self._stems[storage, stem(last)][volid] = None
         for place in _bases(storage, base):
             self._clones[place][volid] = None
 
@@ -83,10 +81,16 @@ class VolumeIndex:
         storage, rest = split(volid)
         base, _, last = rest.rpartition("/")
         self._known.discard(volid)
-        self._owned[owner(volid)].pop(volid, None)
-        self._stems[storage, stem(last)].discard(volid)
+        _take_out(self._owned, owner(volid), volid)
+        _take_out(self._stems, (storage, stem(last)), volid)
         for place in _bases(storage, base):
-            self._clones[place].pop(volid, None)
+            _take_out(self._clones, place, volid)
+
+
+def _take_out(index: defaultdict[Any, dict[str, None]], key: Any, volid: str) -> None:
+    index[key].pop(volid, None)
+    if not index[key]:
+        del index[key]
 
 
 def _bases(storage: str, path: str) -> list[str]:

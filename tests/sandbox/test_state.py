@@ -142,23 +142,30 @@ def test_a_change_looks_only_at_what_it_altered(kept, tmp_path):
     assert written(tmp_path) == {("guests", "1"): {"a": 2}}
 
 
-def test_who_follows_a_kind_is_told_what_was_altered_and_what_was_undone(kept):
-    ask = kept.follow("pools")
+def test_who_follows_a_kind_reads_what_was_altered_and_what_was_undone(kept):
+    read = []
+    catch_up = kept.follow("pools", read.append)
+
+    def caught():
+        read.clear()
+        catch_up()
+        return read
+
     with kept.change() as content:
         content["pools"]["p"] = {"vms": []}
         content["guests"]["1"] = {}
-    assert ask() == {"p"}
-    assert ask() == set()
+    assert caught() == ["p"]
+    assert caught() == []
     before = kept.generation["pools"]
 
     def fail():
         with kept.change() as content:
             content["pools"]["p"]["vms"].append(1)
-            assert ask() == {"p"}
+            assert caught() == ["p"]
             raise ValueError("no")
 
     with pytest.raises(ValueError, match="no"):
         fail()
-    assert ask() == {"p"}
+    assert caught() == ["p"]
     assert kept.generation["pools"] > before
     assert kept.content["pools"]["p"] == {"vms": []}
