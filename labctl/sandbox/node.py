@@ -7,6 +7,7 @@ node and need not know of the others, since `calls` hands it the node that the p
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -135,10 +136,14 @@ def settings_of(home: Path) -> Settings:
     return Settings(**known)
 
 
-def open_(home: Path) -> Node:
-    """The node of an initialised home, with the runtime it was initialised for; of a cluster the first node."""
+def open_(home: Path, *, speed: float = 0.0) -> Node:
+    """The node of an initialised home, with the runtime it was initialised for; of a cluster the first node. `speed`: another speed of a
+    paper cluster's clock than its own.
+    """
     settings = settings_of(home)
     known = description.kept(home)
+    if known is not None and speed:
+        known = dataclasses.replace(known, speed=speed)
     if known is None:
         return Node(home, settings, make_runtime(home, settings))
     made: Node | None = None
