@@ -325,9 +325,10 @@ def _accounts() -> tuple[int, ...]:
 def load() -> None:
     """Import what steps need, and build nothing: two seconds of CPU that no class should wait for."""
     import infra.provisioner
-    from labctl.drivers import ansible, bell, shelf, ssh, wire
+    from labctl.drivers import ansible, bell, paper, shelf, ssh, wire
 
-    del ansible, bell, infra, shelf, ssh, wire
+    bell.load()
+    del ansible, infra, paper, shelf, ssh, wire
 
 
 def build(chosen: settings.Settings | None = None) -> Wiring:

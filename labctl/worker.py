@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
 
@@ -50,12 +51,12 @@ class Door:
         self.app = self.house().celery()
         bell.add_tasks(self.app, self.house.turn, self.house.sweep)
 
-    def serve(self) -> None:
-        """Until told to end."""
+    def serve(self) -> bool:
+        """Until told to end; False where that could not even begin."""
         logging.basicConfig(level=logging.INFO)
         wiring.load()
         chosen = self.house().settings
-        crew.Crew(chosen.processes, lambda number: self._serve(bell.worker_name(chosen.installation, number), chosen.places)).run()
+        return crew.Crew(chosen.processes, lambda number: self._serve(bell.worker_name(chosen.installation, number), chosen.places)).run()
 
     def _serve(self, called: str, threads: int) -> None:
         wired = self.house()
@@ -69,4 +70,4 @@ door = Door(wiring.build)
 app = door.app
 
 if __name__ == "__main__":
-    door.serve()
+    sys.exit(0 if door.serve() else 1)

@@ -26,11 +26,12 @@ PACE = 0.02
 
 
 class NodeHere:
-    """Use as a context manager."""
+    """Use as a context manager. `folder` keeps the node's home when it ends, and may hold one already, which then goes on."""
 
-    def __init__(self, *, pace: float = PACE, refusal_delay: float = 0.01) -> None:
+    def __init__(self, folder: Path | None = None, *, pace: float = PACE, refusal_delay: float = 0.01) -> None:
         assert endpoints
-        self._folder = Path(tempfile.mkdtemp(prefix="node-here-"))
+        self._lasting = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="node-here-"))
         self._folder.chmod(0o755)
         self.home = self._folder / "node"
         self.port = free_port()
@@ -48,10 +49,15 @@ class NodeHere:
         self._thread = threading.Thread(target=self._loop.run_forever, name="node-here", daemon=True)
 
     def __enter__(self) -> Self:
-        setup.prepare_home(self.home, self._settings)
+        known = (self.home / "credentials.json").exists()
+        if not known:
+            setup.prepare_home(self.home, self._settings)
         self.node = node_.open_(self.home)
-        setup.initialise(self.node, lambda _line: None)
-        self.credentials: dict[str, Any] = json.loads((self.home / "credentials.json").read_text("utf-8"))
+        if not known:
+            setup.initialise(self.node, lambda _line: None)
+        told: dict[str, Any] = json.loads((self.home / "credentials.json").read_text("utf-8"))
+        here = {"secret_file": str(self.home / "token"), "ca_file": str(self.home / "ca.pem")}
+        self.credentials = told | here | {"url": f"https://127.0.0.1:{self.port}"}
         self._thread.start()
         self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", self.port), self._loop).result(20)
         self.node.broadcast.start(self.node)
@@ -63,7 +69,8 @@ class NodeHere:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self.node.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self._lasting:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def secret(self) -> str:

@@ -20,23 +20,27 @@ LOG = logging.getLogger(__name__)
 SHORT_LIFE = 5.0
 """Seconds. Who ends sooner is started anew only after as long: a fault that shows at once must not fill the log."""
 
+FIRST_STEPS = 30.0
+"""Seconds. Who fails by itself so soon in its first life has nothing to live for: all end, so that whoever waits is told at once."""
+
 _TOLD = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 class Crew:
-    """`work(number)` is done by each of `count` processes, numbered from 1."""
+    """`work(number)` is done by each of `count` processes, numbered from 1; its error is the end of that process."""
 
     def __init__(self, count: int, work: Callable[[int], object]) -> None:
         self._count = count
         self._work = work
         self._members: dict[int, tuple[int, float]] = {}
-        self._ending = False
+        self._ending = self._failed = False
+        self._began = time.monotonic()
         # The kernel closes the writing end when this process is gone, however it went; the members read that.
         self._alive, self._mine = os.pipe()
 
-    def run(self) -> None:
-        """Until told to end (SIGTERM, SIGINT, SIGQUIT), which is passed on; returns when all have ended. Call it before this process
-        has other threads.
+    def run(self) -> bool:
+        """Until told to end (SIGTERM, SIGINT, SIGQUIT), which is passed on; returns when all have ended: False where they could not
+        even begin. Call it before this process has other threads.
         """
         # What is here lives on in all of them: the collector must not touch it, or no page of it stays shared.
         gc.freeze()
@@ -49,6 +53,7 @@ class Crew:
                 self._ending = True
                 self._tell(told.si_signo)
             self._look_after(before)
+        return not self._failed
 
     def _begin(self, number: int, mask: set[signal.Signals | int]) -> None:
         pid = os.fork()
@@ -71,10 +76,15 @@ class Crew:
 
     def _look_after(self, mask: set[signal.Signals | int]) -> None:
         for pid, (number, since) in list(self._members.items()):
-            if os.waitpid(pid, os.WNOHANG)[0] == 0:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended == 0:
                 continue
             del self._members[pid]
             if self._ending:
+                continue
+            if since - self._began < SHORT_LIFE and time.monotonic() - since < FIRST_STEPS and os.waitstatus_to_exitcode(status) > 0:
+                self._ending = self._failed = True
+                self._tell(signal.SIGTERM)
                 continue
             LOG.warning("worker %d (process %d) ended; it is started anew", number, pid)
             time.sleep(max(0.0, SHORT_LIFE - (time.monotonic() - since)))

@@ -72,7 +72,8 @@ def init(options: argparse.Namespace) -> int:
     home: Path = options.home.resolve()
     setup.prepare_home(home, settings, cluster)
     with server.alone(home):
-        node = node_.open_(home)
+        # Nobody has to wait for modelled templates: what IT did took its time long ago.
+        node = node_.open_(home, speed=1000.0)
         recovery.settle(node)
         setup.initialise(node, _say)
         node.close()

@@ -2,7 +2,7 @@
 
 Deeper ACLs replace shallower ones, a user's own replace its groups', `NoAccess` wins, a pool's roles reach exactly its members
 and no further, and a privsep token has what both it and its user have. Reads only; who changes users and ACLs is in
-`endpoints.access*`.
+`endpoints.access*`. Answers are kept until users, roles or ACLs change; paths about which no ACL line speaks share one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 import time
 from typing import Any
 
-from labctl.sandbox import answers, formats, state
+from labctl.sandbox import answers, formats, membership, state
 
 ROOT = "root@pam"
 Privileges = dict[str, bool]
@@ -41,6 +41,11 @@ class AccessControl:
 
     def __init__(self, state_: state.State) -> None:
         self._content = state_.content
+        self._generation = state_.generation
+        self.membership = membership.Membership(state_)
+        self._known: dict[tuple[str, str, tuple[str, ...]], Privileges] = {}
+        self._known_at: tuple[int, ...] = ()
+        self._spoken: frozenset[str] = frozenset()
 
     def is_enabled(self, user: str) -> bool:
         """A user that exists, is enabled and not expired."""
@@ -72,18 +77,40 @@ class AccessControl:
                 grouped[entry["role"]] = bool(entry["propagate"])
         return own or grouped
 
-    def _pool_roles(self, who: str, path: str) -> dict[str, bool]:
+    def _pools(self, path: str) -> tuple[str, ...]:
+        """ACL paths of the pools that the thing of this path is in."""
         kind, _, member = path.strip("/").partition("/")
-        field = {"vms": "vms", "storage": "storage"}.get(kind)
+        if not member or kind not in membership.FIELDS:
+            return ()
+        return tuple(f"/pool/{name}" for name in self.membership.pools_of(kind, member))
+
+    def _pool_roles(self, who: str, path: str) -> dict[str, bool]:
         found: dict[str, bool] = {}
-        if field and member:
-            for name, facts in self._content["pools"].items():
-                if member in map(str, facts.get(field, [])):
-                    found |= dict.fromkeys(self.roles(who, f"/pool/{name}"), False)
+        for pool in self._pools(path):
+            found |= dict.fromkeys(self.roles(who, pool), False)
         return found
 
     def privileges(self, who: str, path: str) -> Privileges:
-        """Privilege -> whether it goes on below `path`."""
+        """Privilege -> whether it goes on below `path`. Not to be changed by who asks."""
+        now = tuple(self._generation[kind] for kind in ("users", "tokens", "groups", "roles", "acl"))
+        if now != self._known_at:
+            self._spoken = frozenset(entry["path"] for entry in self._content["acl"].values())
+            self._known, self._known_at = {}, now
+        known = self._known
+        if "//" in path or path.endswith("/"):
+            return self._privileges(who, path)
+        key = (who, self._alike(path), tuple(sorted({self._alike(pool) for pool in self._pools(path)})))
+        if key not in known:
+            known[key] = self._privileges(who, path)
+        return known[key]
+
+    def _alike(self, path: str) -> str:
+        """A path that all share which lie beside it and are not spoken about."""
+        if path in self._spoken:
+            return path
+        return path.rpartition("/")[0] + "/*"
+
+    def _privileges(self, who: str, path: str) -> Privileges:
         if owner(who) == ROOT and (who == ROOT or not self._separate(who)):
             return dict.fromkeys(self._role("Administrator"), True)
         if "!" in who and not self._separate(who):

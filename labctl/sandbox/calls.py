@@ -83,7 +83,6 @@ def on(verb: str, template: str) -> Callable[[Handler], Handler]:
 
 def perform(node: node_.Node, who: str, verb: str, path: str, params: dict[str, Any]) -> Any:
     """Do it; raises `answers.Refused`."""
-    node.state.begin()
     method, given = _find(verb, path)
     if "!" in who and not method.allowtoken:
         answers.forbid(f"URI '{path}' not available with API token, need proper ticket.")

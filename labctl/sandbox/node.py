@@ -7,17 +7,19 @@ node and need not know of the others, since `calls` hands it the node that the p
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
 import os
 import re
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks
+from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks, volume_index
 from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
 from labctl.sandbox.paper import cluster, description
@@ -81,6 +83,8 @@ class Node:
         self.tasks = tasks.Tasks(self.name, home / "tasks", self.state, settings.pace, self.acts)
         self.access: access_control.AccessControl = of.access if of else access_control.AccessControl(self.state)
         self.sessions: sessions.Sessions = of.sessions if of else sessions.Sessions(home / "tickets.key", self.state, self.access)
+        self.volumes: volume_index.VolumeIndex = of.volumes if of else volume_index.VolumeIndex(self.state)
+        self._worked_out: dict[str, tuple[int, Any]] = {}
         self.paused: set[int] = of.paused if of else set()
         self.broadcast: broadcast.Broadcast = of.broadcast if of else broadcast.Broadcast()
         self.offline: set[str] = of.offline if of else set()
@@ -96,6 +100,14 @@ class Node:
         pem = (self.home / "node.pem").read_text("ascii")
         certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
+
+    def worked_out(self, name: str, kind: str, work: Callable[[], Any]) -> Any:
+        """What `work` makes of the content's values of that kind; kept until one of them is altered."""
+        now = self.state.generation[kind]
+        known = self._worked_out.get(name)
+        if known is None or known[0] != now:
+            known = self._worked_out[name] = (now, work())
+        return known[1]
 
     @property
     def stands_in(self) -> bool:
@@ -124,17 +136,22 @@ def settings_of(home: Path) -> Settings:
     return Settings(**known)
 
 
-def open_(home: Path) -> Node:
-    """The node of an initialised home, with the runtime it was initialised for; of a cluster the first node."""
+def open_(home: Path, *, speed: float = 0.0) -> Node:
+    """The node of an initialised home, with the runtime it was initialised for; of a cluster the first node. `speed`: another speed of a
+    paper cluster's clock than its own.
+    """
     settings = settings_of(home)
     known = description.kept(home)
+    if known is not None and speed:
+        known = dataclasses.replace(known, speed=speed)
     if known is None:
         return Node(home, settings, make_runtime(home, settings))
     made: Node | None = None
     for parts in cluster.parts(home, home / PAPER, known):
         one = Node(home, settings, parts.runtime, name=parts.name, of=made, acts_=parts.acts, hardware_=parts.hardware)
         one.locks.shared_storages = parts.shared
-        parts.used.watch(one.content["volumes"])
+        if made is None:
+            parts.used.watch(one.state)
         made = made or one
     assert made
     return made

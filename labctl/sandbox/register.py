@@ -75,10 +75,7 @@ def assert_free(node: node_.Node, vmid: str | int, text: str) -> None:
 
 def pool_of(node: node_.Node, vmid: str | int) -> str | None:
     """The pool a guest is in."""
-    for name, facts in node.content["pools"].items():
-        if int(vmid) in facts.get("vms", []):
-            return name
-    return None
+    return next(iter(node.access.membership.pools_of("vms", vmid)), None)
 
 
 def arrive(node: node_.Node, vmid: int, config: dict[str, Any], pool: str | None, *, on: str = "") -> None:
@@ -105,8 +102,8 @@ def forget(node: node_.Node, vmid: int) -> None:
     with node.state.change() as content:
         content["guests"].pop(str(vmid), None)
         content["firewall"].pop(str(vmid), None)
-        for facts in content["pools"].values():
-            facts["vms"] = [other for other in facts.get("vms", []) if other != vmid]
+        for pool in node.access.membership.pools_of("vms", vmid):
+            content["pools"][pool]["vms"] = [other for other in content["pools"][pool]["vms"] if other != vmid]
         for key in [key for key, entry in content["acl"].items() if entry["path"] == f"/vms/{vmid}"]:
             del content["acl"][key]
 

@@ -22,9 +22,20 @@ NAME = {"zones": "zone", "vnets": "vnet", "subnets": "subnet"}
 
 
 def written(node: node_.Node, kind: str) -> dict[str, Thing]:
-    """The objects of a kind as configured."""
+    """The objects of a kind as configured; not to be changed by who asks."""
+    found: dict[str, Thing] = node.worked_out(f"sdn {kind}", "sdn", lambda: _written(node, kind))
+    return found
+
+
+def _written(node: node_.Node, kind: str) -> dict[str, Thing]:
     prefix = f"{kind}/"
     return {key.removeprefix(prefix): thing for key, thing in node.content["sdn"].items() if key.startswith(prefix)}
+
+
+def one(node: node_.Node, kind: str, name: str) -> Thing | None:
+    """An object as configured."""
+    found: Thing | None = node.content["sdn"].get(f"{kind}/{name}")
+    return found
 
 
 def running(node: node_.Node, kind: str) -> dict[str, Thing]:
@@ -36,7 +47,7 @@ def running(node: node_.Node, kind: str) -> dict[str, Thing]:
 
 def find(node: node_.Node, kind: str, name: str, prefix: str = "") -> Thing:
     """The object; 500 in the words of its kind."""
-    known = written(node, kind).get(name)
+    known = one(node, kind, name)
     if known is None:
         word = {"zones": "sdn", "vnets": "sdn vnet", "subnets": "sdn subnet"}[kind]
         answers.die(f"{prefix}{word} '{name}' does not exist")
@@ -45,12 +56,16 @@ def find(node: node_.Node, kind: str, name: str, prefix: str = "") -> Thing:
 
 def digest(node: node_.Node, kind: str) -> str:
     """SHA-1 of all objects of a kind."""
-    return hashlib.sha1(json.dumps(written(node, kind), sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+    def work() -> str:
+        return hashlib.sha1(json.dumps(written(node, kind), sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+
+    return str(node.worked_out(f"digest {kind}", "sdn", work))
 
 
 def state_of(node: node_.Node, kind: str, name: str) -> tuple[Thing, Thing, str]:
     """(as it runs or {}, as written or {}, new|changed|deleted|"")."""
-    live, wanted = running(node, kind).get(name, {}), written(node, kind).get(name, {})
+    live, wanted = running(node, kind).get(name, {}), one(node, kind, name) or {}
     if live and not wanted:
         return live, wanted, "deleted"
     if wanted and not live:

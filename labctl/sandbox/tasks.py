@@ -88,11 +88,10 @@ class Tasks:
             self._names[str(name)] = None
             self._forget_old(content)
         self._running[str(name)] = job
-        threading.Thread(target=self._run, args=(job, worker, ends.take(), self._state.touched()), name=kind, daemon=True).start()
+        threading.Thread(target=self._run, args=(job, worker, ends.take()), name=kind, daemon=True).start()
         return str(name)
 
-    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None, touched: state.Touched) -> None:
-        self._state.begin(touched)
+    def _run(self, job: Job, worker: Worker, stroke: ends.Stroke | None) -> None:
         try:
             self._acts.begin()
             status = ends.work(stroke, worker, job, self._state, self._pace)

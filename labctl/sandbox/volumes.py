@@ -13,7 +13,9 @@ from typing import Any
 
 from labctl.sandbox import answers, formats
 from labctl.sandbox import node as node_
+from labctl.sandbox.volume_index import owner, split
 
+__all__ = ["owner", "split"]
 Volume = dict[str, Any]
 
 
@@ -33,21 +35,6 @@ def usable(node: node_.Node, name: str) -> dict[str, Any]:
     if known.get("nodes") and node.name not in known["nodes"]:
         answers.die(f"storage '{name}' is not available on node '{node.name}'")
     return known
-
-
-def split(volid: str) -> tuple[str, str]:
-    """(storage, name on it)."""
-    name, _, rest = volid.partition(":")
-    return name, rest
-
-
-def owner(volid: str) -> int | None:
-    """The VMID a guest's volume belongs to, by its name."""
-    folder = re.search(r"[:/](\d+)/[^/]+\Z", volid)
-    if folder:
-        return int(folder[1])
-    found = re.search(r"(?:vm|base|subvol|basevol)-(\d+)-[^/]+\Z", volid)
-    return int(found[1]) if found else None
 
 
 def content_type(node: node_.Node, volid: str) -> str:
@@ -79,7 +66,7 @@ def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False,
     for number in range(1000):
         last = f"{prefix}-{vmid}-{suffix or f'disk-{number}'}{ending}"
         full = f"{name}:{_placed(kind, vmid, last, base)}"
-        if not _taken(node, name, last):
+        if not node.volumes.taken(name, last):
             return full
         if suffix:
             return full
@@ -89,17 +76,6 @@ def new_name(node: node_.Node, name: str, vmid: int, *, container: bool = False,
 def _placed(kind: str, vmid: int, last: str, base: str) -> str:
     own = f"{vmid}/{last}" if kind == "dir" else last
     return f"{base}/{own}" if base else own
-
-
-def _taken(node: node_.Node, name: str, last: str) -> bool:
-    """Numbers are shared by all formats and by bases."""
-    stem = re.sub(r"^(base|vm)-|\.\w+\Z", "", last.replace("basevol-", "subvol-"))
-    for volid in node.content["volumes"]:
-        storage_, rest = split(volid)
-        other = re.sub(r"^(base|vm)-|\.\w+\Z", "", rest.rpartition("/")[2].replace("basevol-", "subvol-"))
-        if storage_ == name and other == stem:
-            return True
-    return False
 
 
 def add(node: node_.Node, volid: str, size: int, **more: Any) -> str:
@@ -150,14 +126,12 @@ def free(node: node_.Node, volid: str) -> None:
 
 def clone_of(node: node_.Node, volid: str) -> str | None:
     """A linked clone that needs this volume."""
-    name, rest = split(volid)
-    prefix = f"{name}:{rest}/"
-    return next((other for other in node.content["volumes"] if other.startswith(prefix)), None)
+    return node.volumes.clone_of(volid)
 
 
 def of_guest(node: node_.Node, vmid: int) -> list[str]:
     """All volumes named for a guest."""
-    return [volid for volid in node.content["volumes"] if owner(volid) == vmid]
+    return node.volumes.of_guest(vmid)
 
 
 def to_base(node: node_.Node, volid: str) -> str:

@@ -55,7 +55,7 @@ class Api:
         node = str(upid).split(":")[1]
         path = f"/nodes/{node}/tasks/{urllib.parse.quote(str(upid), safe=':')}/status"
         while (status := self.call("GET", path))["status"] != "stopped":
-            time.sleep(0.05)
+            time.sleep(0.03)
         if status["exitstatus"] != "OK":
             raise RuntimeError(f"{upid}: {status['exitstatus']}")
 

@@ -1,10 +1,10 @@
 """`make bench-reset`: resetting one seat until it is proven again, over a bare rollback, boot and login of the same guests.
 
-One learner of the two-machine course. In turns, so that both meet the same machine: a reset as the board asks for it (one POST to the
-API, until the seat says ready again), and the bare way on the very same guests with nothing of labctl around them (both machines at
-once: rollback to the same snapshot, start, `ssh ... true` with plain OpenSSH). The ratio is that of the medians. Both begin from
-running guests. A reset also keeps what was there (`--undo`) and runs the course's checks; the bare way does neither. Where the time
-went comes from the journal. The last line is JSON: ratio, seconds, floor_seconds, rounds, engine, parts.
+One learner of the two-machine course. In turns, so that both meet the same machine: a reset as the board asks for it (one POST to
+the API, until the seat says ready again), and the bare way on the very same guests with nothing of labctl around them (both machines
+at once: rollback to the same snapshot with `start=1`, then `ssh ... true` with plain OpenSSH). The ratio is that of the medians. Both
+begin from running guests. A reset also keeps what was there (for `undo`) and runs the course's checks; the bare way does neither.
+Where the time went comes from the journal. The last line is JSON: ratio, seconds, floor_seconds, rounds, engine, parts.
 """
 
 from __future__ import annotations
@@ -40,8 +40,7 @@ def _reset(house: House) -> tuple[float, dict[str, float]]:
 def _bare(api: bare.Api, machines: list[dict[str, Any]], key: Path, known_hosts: Path) -> float:
     def one(machine: dict[str, Any]) -> None:
         base = f"/nodes/{machine['node']}/{'qemu' if machine['kind'] == 'vm' else 'lxc'}/{machine['vmid']}"
-        api.finish(api.call("POST", f"{base}/snapshot/ready/rollback"))
-        api.finish(api.call("POST", f"{base}/status/start"))
+        api.finish(api.call("POST", f"{base}/snapshot/ready/rollback", start=1))
         bare.login(machine["address"], key, known_hosts)
 
     begun = time.monotonic()

@@ -23,7 +23,7 @@ import requests
 
 from labctl.drivers import ssh_ca
 from labctl.ports import Bundle
-from tests.bench import killing, random_faults
+from tests.bench import killing, random_faults, traces
 from tests.bench.house import REPOSITORY, House, roster
 
 COURSES = {
@@ -153,10 +153,12 @@ class Round:
         self._tell(killing.kill(self.house, part, self.chance))
 
     def _up(self) -> None:
-        done = self.house.run("up", check=False, timeout=300)
-        self.down = done.returncode != 0
-        if self.down:  # with a faulty node it may; in the calm it may not
-            self._tell(f"up refused ({_last(done.stderr)})")
+        self.down = False
+        try:
+            self.house.up()
+        except RuntimeError as error:  # with a faulty node it may; in the calm it may not
+            self.down = True
+            self._tell(f"up refused ({_last(str(error))})")
 
     def _fault(self) -> None:
         text = random_faults.file(self.chance)
@@ -193,7 +195,7 @@ class Round:
             log.unlink()
             self._tell(f"struck: {' '.join(sorted(set(kinds))) or 'nothing'}")
         if self.down:
-            self.house.run("up")
+            self.house.up()
         self._tell("calm")
 
     def _rest(self) -> None:
@@ -241,7 +243,8 @@ class Round:
             before = {
                 seat["number"]: seat for seat in self._seats() if seat["status"] == "ready" and not seat["spare"] and not seat["aside"]
             }
-            tried = {number: self._enter(number) for number in before}
+            enter = self._paper if traces.paper(self.house) else self._enter
+            tried = {number: enter(seat) for number, seat in before.items()}
             after = {seat["number"]: seat for seat in self._seats()}
         except requests.RequestException:
             self._tell("look: nobody answers")
@@ -252,8 +255,15 @@ class Round:
                 self.found.false_ready.append(f"round {self.number}: seat {number} says ready, but its learner finds: {said}")
         self._tell(f"{len(tried)} tried")
 
-    def _enter(self, number: int) -> str:
+    def _paper(self, seat: dict[str, Any]) -> str:
+        """Nobody can log in to paper: its guests must be there and run, by the node's own files."""
+        guests = traces.node(self.house)["guests"]
+        down = [one["name"] for one in seat["machines"] if not guests.get(str(one["vmid"]), {}).get("running")]
+        return f"{', '.join(down)} not running" if down else ""
+
+    def _enter(self, seat: dict[str, Any]) -> str:
         """What went wrong; empty when all is well."""
+        number = seat["number"]
         made = self.house.post(f"/classrooms/{self.slug}/seats/{number}/bundle")
         folder = self.house.home / "bundles" / self.slug
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -36,9 +36,11 @@ def of(house: House) -> set[str]:
     mounts = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
     found |= {f"mount {path}" for path in mounts if str(house.home) in path}
     found |= {f"control groups of {guest}" for guest in cgroups.guests_of(name)}
-    found |= {f"interface {link['ifname']}" for link in _links(network.Network(name).namespace)}
+    if not paper(house):
+        found |= {f"interface {link['ifname']}" for link in _links(network.Network(name).namespace)}
     found |= {f"row {row['id']} ({row['state']})" for row in house.api("/environments")}
-    found |= {f"{kind} {one}" for kind, ones in _node(house).items() for one in ones}
+    status = node(house)
+    found |= {f"{kind} {one}" for kind in ("guests", "vnets", "pools") for one in status[kind]}
     services = {process.pid for part in SERVICES for process in family(house, part)}
     return found | {f"process {process.pid} {process.info['cmdline']}" for process in ours(house) if process.pid not in services}
 
@@ -70,9 +72,13 @@ def _links(namespace: str) -> list[dict[str, Any]]:
     return [link for link in json.loads(done.stdout) if not link["ifname"].startswith("lo")]
 
 
-def _node(house: House) -> dict[str, list[str]]:
-    """Guests, networks and pools as the node's own file lists them."""
+def node(house: House) -> dict[str, Any]:
+    """What the node's own files say: guests (by VMID), networks and pools."""
     command = [sys.executable, "-m", "labctl.sandbox", "status", "--home", str(house.home / "sandbox"), "--json"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    status = json.loads(done.stdout)
-    return {kind: [str(one) for one in status[kind]] for kind in ("guests", "vnets", "pools")}
+    return dict(json.loads(done.stdout))
+
+
+def paper(house: House) -> bool:
+    """Whether its guests have no substance."""
+    return "LABCTL_PAPER_NODES" in house.environment

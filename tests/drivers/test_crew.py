@@ -21,6 +21,11 @@ def work(number):
         log.write(f"{number} {os.getpid()}\\n")
     if sys.argv[2] == "fails":
         raise ValueError("no")
+    if sys.argv[2] == "fails later" and number == 1:
+        if (folder / "killed").exists():
+            raise ValueError("no")
+        (folder / "killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
     if sys.argv[2] == "finishes":
         ended = []
         signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
@@ -29,8 +34,9 @@ def work(number):
         (folder / f"finished {number}").touch()
         return
     signal.pause()
-crew.Crew(2, work).run()
+begun = crew.Crew(2, work).run()
 (folder / "keeper ended").touch()
+sys.exit(0 if begun else 3)
 """
 
 
@@ -100,11 +106,18 @@ def test_told_to_end_it_waits_until_all_have_finished_and_starts_nobody_anew(cre
     assert len(kept.lives()) == 2
 
 
-def test_a_fault_that_shows_at_once_does_not_spin_and_is_written_down(crew):
+def test_who_cannot_even_begin_is_not_started_anew_and_says_why(crew):
     kept = crew("fails")
-    until(lambda: "ValueError: no" in (kept.folder / "stderr").read_text())
-    before = len(kept.lives())
-    time.sleep(1)
-    assert len(kept.lives()) <= before + 1
+    assert kept.process.wait(20) == 3
+    assert "ValueError: no" in (kept.folder / "stderr").read_text()
+    assert len(kept.lives()) == 2
+
+
+def test_who_fails_again_and_again_later_is_started_anew_slowly(crew):
+    kept = crew("fails later")
+    until(lambda: len(kept.lives()) >= 4)
+    times = len(kept.lives())
+    time.sleep(2)
+    assert len(kept.lives()) <= times + 1, "it spins"
     kept.process.terminate()
     assert kept.process.wait(20) == 0

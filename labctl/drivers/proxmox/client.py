@@ -33,7 +33,15 @@ PATIENCE = 90.0
 
 
 class _WholeBody(https.JsonSerializer):  # type: ignore[misc]
-    """proxmoxer keeps only the first line of a refusal; this keeps the body's `message` too (`client-sequence.md` 6)."""
+    """proxmoxer keeps only the first line of a refusal; this keeps the body's `message` too (`client-sequence.md` 6). And it takes an
+    answer that is cut off, or some proxy's page, for data; here that is a connection that broke: nobody knows what was done.
+    """
+
+    def loads(self, response: requests.Response) -> Any:
+        try:
+            return json.loads(response.content)["data"]
+        except (ValueError, KeyError, TypeError):
+            raise requests.exceptions.InvalidJSONError("the answer is not Proxmox's") from None
 
     def loads_errors(self, response: requests.Response) -> dict[str, Any]:
         try:

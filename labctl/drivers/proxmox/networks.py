@@ -18,8 +18,8 @@ from labctl.drivers.proxmox import answers, cluster
 _ON_NODE_WITHIN = 60.0
 """Seconds for a node's own reload after the apply task said OK, which it does even when a node failed (`proxmox-truth.md` 0)."""
 
-_REAPPLY_AFTER = 5.0
-"""Seconds after which a node that does not show a VNet is given another apply."""
+_REAPPLY_AFTER = 2.0
+"""Seconds after which a node that does not show a VNet is given another apply; doubled each time."""
 
 _SHARED: tuple[type[errors.LabctlError], ...] = (
     errors.Unreachable, errors.Busy, errors.Forbidden, errors.NotFound, errors.Conflict, errors.PermanentError,
@@ -77,10 +77,10 @@ def _correct(to: cluster.Cluster, vnet: str, found: dict[str, Any], *, zone: str
 
 def _bring(to: cluster.Cluster, vnet: str, zone: str, nodes: list[str]) -> None:
     """Onto the nodes. One that failed to take it gets another apply: the task does not tell (`proxmox-truth.md` 0)."""
-    until = time.monotonic() + _ON_NODE_WITHIN
+    until, grace = time.monotonic() + _ON_NODE_WITHIN, _REAPPLY_AFTER
     while True:
         shown = apply(to, vnet, zone, nodes)
-        again = min(time.monotonic() + _REAPPLY_AFTER, until)
+        again, grace = min(time.monotonic() + grace, until), 2 * grace
         while missing := [node for node in nodes if node not in shown]:
             if time.monotonic() > again:
                 break
@@ -130,7 +130,9 @@ def _again(error: Exception) -> bool:
 
 
 def _content(to: cluster.Cluster, node: str, zone: str) -> set[str]:
-    return {str(row.get("vnet")) for row in to.client.get(f"/nodes/{node}/sdn/zones/{zone}/content")}
+    """The zone's VNets that are up on the node; one whose bridge is missing is listed too, with another status (schema, content)."""
+    rows = to.client.get(f"/nodes/{node}/sdn/zones/{zone}/content")
+    return {str(row.get("vnet")) for row in rows if row.get("status", "available") == "available"}
 
 
 def remove(to: cluster.Cluster, vnet: str, alias: str) -> bool:

@@ -15,6 +15,8 @@ def guest_row(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, A
     """A guest among resources."""
     row: dict[str, Any] = {"id": f"{guest['type']}/{vmid}", "type": guest["type"], "vmid": int(vmid), "node": guest.get("node", node.name)}
     row |= {"status": "unknown"} | node.broadcast.guests.get(vmid, {})
+    if row["status"] == "running" and node.runtime.kind == "paper":  # not gathered again and again only for this
+        row["uptime"] = max(row["uptime"], node.runtime.usage(int(vmid)).uptime)
     for key in ("tags", "lock"):
         if guest["config"].get(key):
             row[key] = guest["config"][key]

@@ -41,7 +41,7 @@ def row(node: node_.Node, kind: str, name: str, call: calls.Call) -> sdn.Thing |
         live = sdn.running(node, kind).get(name)
         return {word: name, "digest": None} | live if live else None
     if not call.flag("pending"):
-        wanted = sdn.written(node, kind).get(name)
+        wanted = sdn.one(node, kind, name)
         return {word: name, "digest": sdn.digest(node, kind)} | wanted if wanted else None
     live, wanted, state = sdn.state_of(node, kind, name)
     shown: sdn.Thing = {word: name, "type": (wanted or live)["type"], "digest": None}
@@ -83,7 +83,9 @@ def zone(call: calls.Call) -> sdn.Thing:
 
 
 def _exists(call: calls.Call, kind: str, name: str) -> bool:
-    return name in sdn.written(call.node, kind) or ((call.flag("pending") or call.flag("running")) and name in sdn.running(call.node, kind))
+    if sdn.one(call.node, kind, name) is not None:
+        return True
+    return (call.flag("pending") or call.flag("running")) and name in sdn.running(call.node, kind)
 
 
 def _check_fields(kind: str, given: sdn.Thing, *, new: bool) -> None:
@@ -187,11 +189,12 @@ def vnets(call: calls.Call) -> list[sdn.Thing]:
 def vnet_path(call: calls.Call, *, audit: bool = False) -> str:
     """Permission on the VNet of the path; 500 when there is none."""
     name = call.text("vnet")
-    paths = _vnet_paths(call)
-    if name not in paths:
+    thing = sdn.one(call.node, "vnets", name) or sdn.running(call.node, "vnets").get(name)
+    if thing is None:
         answers.die(f"sdn vnet '{name}' does not exist")
-    call.need(paths[name], *(["SDN.Audit", "SDN.Allocate"] if audit else ["SDN.Allocate"]), any_of=audit)
-    return paths[name]
+    path = f"/sdn/zones/{thing['zone']}/{name}"
+    call.need(path, *(["SDN.Audit", "SDN.Allocate"] if audit else ["SDN.Allocate"]), any_of=audit)
+    return path
 
 
 @calls.on("GET", "/cluster/sdn/vnets/{vnet}")
@@ -206,7 +209,7 @@ def vnet(call: calls.Call) -> sdn.Thing:
 
 def _check_vnet(call: calls.Call, name: str, thing: sdn.Thing) -> None:
     """Tag rules of the zone's type (`proxmox-truth.md` 3.11)."""
-    zone_ = sdn.written(call.node, "zones").get(thing["zone"])
+    zone_ = sdn.one(call.node, "zones", thing["zone"])
     if zone_ is None:
         answers.die_at("cannot lookup undefined type!")
     kind, tag = zone_["type"], thing.get("tag")
@@ -218,9 +221,10 @@ def _check_vnet(call: calls.Call, name: str, thing: sdn.Thing) -> None:
         answers.bad(tag="missing vlan tag" if kind in {"vlan", "qinq"} else "missing vxlan tag")
     if kind in {"vlan", "qinq"} and tag > 4096:
         answers.bad(tag="vlan tag max value is 4096")
-    for other, known in sorted(sdn.written(call.node, "vnets").items()):
-        if other != name and known["zone"] == thing["zone"] and known.get("tag") == tag:
-            answers.bad(tag=f"tag {tag} already exist in vnet {other}")
+    everything = sdn.written(call.node, "vnets").items()
+    others = [other for other, known in everything if known.get("tag") == tag and known["zone"] == thing["zone"] and other != name]
+    if others:
+        answers.bad(tag=f"tag {tag} already exist in vnet {min(others)}")
 
 
 @calls.on("POST", "/cluster/sdn/vnets")

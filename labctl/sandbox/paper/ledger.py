@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ class Ledger:
         self.disks: dict[int, Facts] = {}
         self.runs: dict[int, Facts] = {}
         self.running: frozenset[int] = frozenset()
+        self.memory: Counter[tuple[str, str]] = Counter()
+        """(node, vm or container) -> MiB of the guests of that kind that run there."""
         self._bridges: dict[str, set[str]] = {}
         self._shown: dict[str, frozenset[str]] = {}
         self._file: sqlite3.Connection | None = None
@@ -43,6 +46,8 @@ class Ledger:
             else:
                 self._bridges.setdefault(facts["node"], set()).add(facts["name"])
         self.running = frozenset(self.runs)
+        for facts in self.runs.values():
+            self._weigh(facts, 1)
 
     def disk(self, vmid: int, facts: Facts | None) -> None:
         """Its disk is this now; None: it has none."""
@@ -56,12 +61,16 @@ class Ledger:
     def run(self, vmid: int, facts: Facts | None) -> None:
         """It runs like this now; None: it is off."""
         with self.mutex:
-            if facts is None:
-                self.runs.pop(vmid, None)
-            else:
+            self._weigh(self.runs.pop(vmid, None), -1)
+            if facts is not None:
                 self.runs[vmid] = facts
+                self._weigh(facts, 1)
             self.running = frozenset(self.runs)
             self._keep("run", vmid, facts)
+
+    def _weigh(self, facts: Facts | None, sign: int) -> None:
+        if facts:
+            self.memory[str(facts.get("node", "")), str(facts.get("kind", ""))] += sign * int(facts["memory"])
 
     def bridges(self, node: str) -> frozenset[str]:
         """Those of a node."""

@@ -1,10 +1,12 @@
-"""What is taken of each node's memory and of each storage's room, kept as sums that follow each change of ledger and volumes."""
+"""What is taken of each node's memory and of each storage's room: sums that follow each start and stop and each change of a volume."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from labctl.sandbox import state
 from labctl.sandbox.paper import description, ledger
 
 
@@ -14,12 +16,15 @@ class Occupancy:
     def __init__(self, cluster: description.Cluster, known: ledger.Ledger) -> None:
         self._cluster = cluster
         self._ledger = known
-        self.volumes: Mapping[str, Any] = {}
-        """The node's own record of volumes; given by `watch`."""
+        self._volumes: Mapping[str, Any] = {}
+        self._catch_up: Callable[[], None] | None = None
+        self._weights: dict[str, tuple[tuple[str, str], int]] = {}
+        self._taken: Counter[tuple[str, str]] = Counter()
 
-    def watch(self, volumes: Mapping[str, Any]) -> None:
-        """Count these from now on."""
-        self.volumes = volumes
+    def watch(self, state_: state.State) -> None:
+        """Count this record's volumes from now on."""
+        self._volumes = state_.content["volumes"]
+        self._catch_up = state_.follow("volumes", self._weigh)
 
     def share(self, mib: int, kind: str) -> int:
         """MiB that a running guest of that memory uses."""
@@ -28,9 +33,7 @@ class Occupancy:
 
     def memory(self, node: str) -> int:
         """MiB that guests running on a node use."""
-        with self._ledger.mutex:
-            runs = list(self._ledger.runs.values())
-        return sum(self.share(facts["memory"], facts["kind"]) for facts in runs if facts.get("node") == node)
+        return sum(self.share(self._ledger.memory[node, kind], kind) for kind in ("vm", "container"))
 
     def size(self, storage: str) -> int | None:
         """Bytes that a described storage has, on each node or shared."""
@@ -43,10 +46,16 @@ class Occupancy:
 
     def bytes(self, storage: str, node: str) -> int:
         """Bytes taken on a storage as that node sees it."""
-        known = self._cluster.storages.get(storage)
-        head = f"{storage}:"
-        return sum(
-            self.weight(int(facts.get("size", 0)), linked=bool(facts.get("parent")))
-            for volid, facts in list(self.volumes.items())
-            if volid.startswith(head) and (known is None or known.shared or facts.get("node", node) == node)
-        )
+        if self._catch_up:
+            self._catch_up()
+        return self._taken[storage, ""] + self._taken[storage, node]
+
+    def _weigh(self, volid: str) -> None:
+        place, weight = self._weights.pop(volid, (("", ""), 0))
+        self._taken[place] -= weight
+        facts = self._volumes.get(volid)
+        if facts is not None:
+            place = (volid.partition(":")[0], str(facts.get("node", "")))
+            weight = self.weight(int(facts.get("size", 0)), linked=bool(facts.get("parent")))
+            self._weights[volid] = (place, weight)
+            self._taken[place] += weight
