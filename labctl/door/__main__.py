@@ -38,7 +38,8 @@ async def listen(house: server.House, home: Path, host: str, port: int) -> async
         host,
         port,
         server_factory=lambda: server.Door(house),
-        server_host_keys=[(str(home / "host_key"), str(home / "host_key-cert.pub"))],
+        # Loaded now: the files are out of reach once the door is its own account, and asyncssh reads paths again at each login.
+        server_host_keys=asyncssh.load_keypairs([(str(home / "host_key"), str(home / "host_key-cert.pub"))]),
         encoding=None,
         line_editor=False,
         login_timeout=120,

@@ -79,7 +79,8 @@ class Door(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Its way into the guest goes too."""
-        del exc
+        if exc is not None and not isinstance(exc, (asyncssh.DisconnectError, OSError)):
+            LOG.error("a connection ended by a fault of the door", exc_info=exc)
         self._house.connections.discard(self)
         if self._entering is not None:
             self._entering.cancel()
