@@ -79,6 +79,7 @@ async def serve(home: Path, host: str, port: int, api: str, account: str = "") -
 def become(account: str) -> None:
     """Be that account, for good: no groups, no capabilities, and no way to gain any (prctl(2), PR_SET_NO_NEW_PRIVS)."""
     entry = pwd.getpwnam(account)
+    os.environ["HOME"] = entry.pw_dir  # asyncssh looks for files below it at each connection
     os.setgroups([])
     os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
