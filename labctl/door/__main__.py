@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import encodings.idna  # what is imported at need later may be out of reach of the account: names are resolved with it
 import logging
 import os
 import pwd
@@ -58,13 +59,13 @@ async def listen(house: server.House, home: Path, host: str, port: int) -> async
     )
 
 
-async def serve(home: Path, host: str, port: int, api: str, account: str = "") -> None:
+async def serve(home: Path, host: str, port: int, api: str, account: str = "", *, guest_port: int = server.SSH_PORT) -> None:
     """Until SIGTERM. Port and folder are opened first, then everything is given up that is not needed any more."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with asking.Asking(api, (home / "token").read_text().strip()) as asks:
-        house = server.House(asks, _read(home / "user_ca.pub"), _read(home / "host_ca.pub"))
+        house = server.House(asks, _read(home / "user_ca.pub"), _read(home / "host_ca.pub"), guest_port=guest_port)
         acceptor = await listen(house, home, host, port)
         if account:
             become(account)
@@ -85,6 +86,7 @@ def become(account: str) -> None:
     os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
+    assert encodings.idna
     if os.getuid() == 0 or os.geteuid() == 0:
         msg = "the door must not run as root"
         raise PermissionError(msg)
