@@ -298,6 +298,9 @@ class Prober(Protocol):
         or Unreachable.
         """
 
+    def leave(self, environment: str) -> None:
+        """Close what was left open to an environment's machines for its next step. Repeatable."""
+
     def seal(self, plan: Plan, machine: Machine, progress: Progress) -> None:
         """Take everything out of a running guest that no two clones may share (host keys, machine-id, logs, histories, leases).
         Afterwards nobody can log in before it was started again.

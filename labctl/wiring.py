@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from labctl import seating as seating_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
-    from labctl.drivers import ssh_ca
+    from labctl.drivers import ssh_ca, ssh_kept
 
 # Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
 
@@ -188,7 +188,14 @@ class Wiring:
             return paper.Prober(self.site, self.site.paper_speed)
         from labctl.drivers import ssh
 
-        return ssh.Prober(self.site, self.authority)
+        return ssh.Prober(self.site, self.authority, kept=self.kept)
+
+    @cached_property
+    def kept(self) -> ssh_kept.Kept:
+        """Connections to guests that stay open from one step to the next."""
+        from labctl.drivers import ssh_kept
+
+        return ssh_kept.Kept()
 
     @cached_property
     def configurator(self) -> ports.Configurator:
@@ -200,7 +207,8 @@ class Wiring:
         from labctl.drivers import ansible
 
         work = self.settings.home / "ansible"
-        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, tuple(self.settings.packages_hosts))
+        hosts = tuple(self.settings.packages_hosts)
+        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, hosts, kept=self.kept)
 
     @cached_property
     def traces(self) -> kit_.Traces:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import shlex
@@ -37,11 +38,16 @@ class _Job:
     folder: Path
     work: Path
     kept: ssh_kept.Kept
+    enter: ssh_kept.Enter
     progress: ports.Progress
 
     def on(self, names: Sequence[str], script: str, what: str, seconds: float) -> None:
         """The same script as root on several machines at once."""
-        self.each(names, lambda machine: self.kept.root(machine, script, timeout=seconds + 10), what)
+        self.each(names, lambda machine: self.root(machine, script, seconds), what)
+
+    def root(self, machine: Machine, script: str, seconds: float) -> ssh_connection.Outcome:
+        """One script on one machine."""
+        return self.kept.root(self.plan.environment, machine, self.enter, script, timeout=seconds + 10)
 
     def each(self, names: Sequence[str], work: Callable[[Machine], ssh_connection.Outcome], what: str) -> None:
         """Raises PlayFailed with the machine and its last words when one of them ends with another status than 0."""
@@ -56,7 +62,9 @@ class _Job:
 
 
 class Configurator:
-    """See the module. `forks`: Ansible's; `packages_hosts`: HOST:PORT each, what plays may reach while they run."""
+    """See the module. `forks`: Ansible's; `packages_hosts`: HOST:PORT each, what plays may reach while they run. With `kept`,
+    connections that the prober left open are used, and left open (`ports.Prober.leave`).
+    """
 
     def __init__(
         self,
@@ -66,10 +74,12 @@ class Configurator:
         forks: int = 10,
         packages_hosts: Sequence[str] = (),
         *,
+        kept: ssh_kept.Kept | None = None,
         user: str = ssh.DEPLOY_USER,
         port: int = 22,
     ) -> None:
         self._site = site
+        self._kept = kept
         self._authority = authority
         self._work = work
         self._forks = forks
@@ -81,16 +91,19 @@ class Configurator:
         """See `ports.Configurator`."""
         work = self._work.resolve() / plan.environment
         forget(work)
+        kept = self._kept or ssh_kept.Kept()
         try:
-            with ssh_kept.Kept(lambda machine: ssh.enter(self._authority, plan, machine, user=self._user, port=self._port)) as kept:
-                job = _Job(plan, machines, folder, work, kept, progress)
-                for piece in ansible_layout.runs(plan, folder):
-                    if isinstance(piece, ansible_layout.Run):
-                        self._ansible(job, piece)
-                    else:
-                        for number, step in piece.steps:
-                            self._own(job, number, step)
+            enter = functools.partial(ssh.enter, self._authority, plan, user=self._user, port=self._port)
+            job = _Job(plan, machines, folder, work, kept, enter, progress)
+            for piece in ansible_layout.runs(plan, folder):
+                if isinstance(piece, ansible_layout.Run):
+                    self._ansible(job, piece)
+                else:
+                    for number, step in piece.steps:
+                        self._own(job, number, step)
         finally:
+            if kept is not self._kept:
+                kept.leave(plan.environment)
             forget(work)
 
     def _own(self, job: _Job, number: int, step: PlannedStep) -> None:
@@ -108,7 +121,7 @@ class Configurator:
 
     def _script(self, job: _Job, machine: Machine, script: str, seconds: float) -> ssh_connection.Outcome:
         if not self._packages_hosts:
-            return job.kept.root(machine, script, timeout=seconds + 10)
+            return job.root(machine, script, seconds)
         job.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         known_hosts = job.work / f"known_hosts-{machine.name}"
         _write(known_hosts, self._authority.known_hosts())
@@ -120,6 +133,13 @@ class Configurator:
         return ssh_openssh.root(machine.name, f"{self._user}@{machine.address}", arguments, script, timeout=seconds + 10)
 
     def _ansible(self, job: _Job, run: ansible_layout.Run) -> None:
+        try:
+            self._play(job, run)
+        finally:
+            # A play may start a guest anew, and then nobody answers on a connection of before.
+            job.kept.leave(job.plan.environment)
+
+    def _play(self, job: _Job, run: ansible_layout.Run) -> None:
         names = sorted(run.machines)
         forget(job.work)
         self._lay_out(job.plan, job.machines, job.folder, run, job.work)

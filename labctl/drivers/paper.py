@@ -122,6 +122,9 @@ class Prober:
         self._pass(2 * self._times.login + checks * self._times.check)
         progress("all machines run and have booted; checks are not made on paper")
 
+    def leave(self, environment: str) -> None:
+        """Nothing was opened."""
+
     def seal(self, plan: Plan, machine: Machine, progress: ports.Progress) -> None:
         """See `ports.Prober`."""
         self._meet(plan, (machine,), progress)
