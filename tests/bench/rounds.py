@@ -217,10 +217,10 @@ class Round:
 
     def _settled(self, wanted: set[str]) -> bool:
         try:
-            self.house.wait("rest", lambda: all(seat["status"] in wanted for seat in self._seats()), RESTS)
+            self.house.wait("rest", lambda: all(_rests(seat, wanted) for seat in self._seats()), RESTS)
         except TimeoutError:
             for seat in self._seats():
-                if seat["status"] not in wanted:
+                if not _rests(seat, wanted):
                     said = f"{seat['status']} ({seat['state']}, doing {seat['doing']}; {seat['trouble'] or seat['note']})"
                     self.found.lost.append(f"round {self.number}: seat {seat['number']} does not come to rest: {said}")
             return False
@@ -274,6 +274,11 @@ class Round:
 
     def _tell(self, text: str) -> None:
         self.told.append(f"{time.monotonic() - self.begun:.0f}s {text}")
+
+
+def _rests(seat: dict[str, Any], wanted: set[str]) -> bool:
+    """What a swap took from a learner is a spare's place now, and is removed."""
+    return seat["status"] in wanted or (seat["status"] == "gone" and seat["learner"] is None)
 
 
 def _why(error: requests.RequestException) -> str:
