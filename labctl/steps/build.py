@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labctl import errors, ports
 from labctl.model import baking, second_chances
 from labctl.model.environment import Environment, Machine, Step
@@ -19,6 +21,8 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
     if name := second_chances.made_anew(env, Step.BUILD):
         kit.provisioner.discard(plan, (name,), progress)
     machines = kit.provisioner.build(plan, progress)
+    if plan.avoid:
+        machines = tuple(replace(machine, instead_of=plan.avoid[-1]) for machine in machines)
     kit.wire.open(machines)
     return machines
 

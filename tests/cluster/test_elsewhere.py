@@ -46,6 +46,7 @@ def test_a_class_spreads_and_a_seat_of_a_node_that_went_away_is_built_on_another
     plan = house.wired.environments.plan(seats[1])
     assert plan.avoid == ("pve2",)
     assert f"goes from pve2 to {plan.machines[0].node}" in house.said(seats[1])
+    assert house.env(seats[1]).facts.machines[0].instead_of == "pve2"
     shared.away()
     close(house, shared)
 
