@@ -25,7 +25,10 @@ def referenced(guest: register.Guest) -> list[str]:
 
 
 def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, *, unreferenced: bool = False) -> None:
-    """The work of a delete; a template with linked clones is refused before anything is touched."""
+    """The work of a delete; a template with linked clones is refused before anything is touched. Whoever does not get a storage's lock
+    leaves the guest as it was, to be deleted again: Proxmox locks a container's config for good only after its volumes are gone
+    (pve-container `LXC.pm`, destroy_lxc_container). Of a VM it would take the config away and only warn of the volume that stays.
+    """
     own = [volume for volume in referenced(guest) if volume in node.content["volumes"] and volumes.owner(volume) == vmid]
     if register.is_template(guest):
         for volume in own:
@@ -33,10 +36,15 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
                 answers.die(f"base volume '{volume}' is still in use by linked cloned")
     with node.state.change() as content:
         content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
-    for volume in own:
-        with node.locks.storage(volumes.split(volume)[0]):
-            node.acts.spend("free")
-            volumes.free(node, volume)
+    try:
+        for volume in own:
+            with node.locks.storage(volumes.split(volume)[0]):
+                node.acts.spend("free")
+                volumes.free(node, volume)
+    except answers.Refused:
+        with node.state.change() as content:
+            del content["guests"][str(vmid)]["config"]["lock"]
+        raise
     if unreferenced:
         for volume in volumes.of_guest(node, vmid):
             job.say(f"removing unreferenced volume '{volume}'")
