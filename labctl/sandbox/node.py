@@ -102,6 +102,10 @@ class Node:
         certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
 
+    def away(self, name: str) -> bool:
+        """Whether the cluster does not hear of that node."""
+        return name in self.offline or self.conditions.offline(name)
+
     def worked_out(self, name: str, kind: str, work: Callable[[], Any]) -> Any:
         """What `work` makes of the content's values of that kind; kept until one of them is altered."""
         now = self.state.generation[kind]

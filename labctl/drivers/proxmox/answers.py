@@ -58,6 +58,7 @@ _BUSY = re.compile(
       | could\ not\ acquire\ lock             # 3.11
       | checksum\ mismatch | detected\ modified\ configuration                          # 3.8: digest
       | cluster\ not\ ready\ -\ no\ quorum | no\ quorum!                                # 3.9
+      | unable\ to\ open\ file\ '/etc/pve/\S+'\ -\ Permission\ denied                   # 3.9: without quorum
       | guest\ migration\ lock                # 3.4
       | bridge\ '\S+'\ does\ not\ exist       # 3.11: the VNet is not on this node yet
       | unexpected\ state\ change             # 3.5
