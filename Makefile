@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale crumbs schema down
+.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale crumbs matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench-scale: setup ## 1,000 seats of three machines on 16 paper nodes: makespan 
 	@$(PY) -m tests.bench.scale
 
 ROUNDS ?= 20
+matrix: setup ## every step failed at every call to Proxmox with every kind of error and killed after every call (half an hour)
+	@$(PY) -m tests.matrix.play $(MATRIX)
+
 crumbs: setup ## ROUNDS (20) classes under kill -9 of any part and random faults, each followed by a search for anything left
 	@$(PY) -m tests.bench.crumbs --rounds $(ROUNDS)
 
