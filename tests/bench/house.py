@@ -55,6 +55,8 @@ def _up(environment: dict[str, str], log: Path) -> None:
     os.environ.update(environment)
     log.parent.mkdir(exist_ok=True)
     with log.open("a") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
 
         @contextlib.contextmanager
         def timed(what: str) -> Iterator[list[str]]:

@@ -40,7 +40,7 @@ def _pids(house: House, part: str, chance: random.Random) -> list[int]:
         if part == "ansible" and "ansible" in " ".join(words) and "celery" not in " ".join(words):
             found.append(process.pid)
         # The embedded engine has no process of its own: it runs in one of the worker's children. The real one does.
-        if part == "engine" and ("pulumi" in Path(words[0]).name or (process.pid in children and "celery" in " ".join(words))):
+        if part == "engine" and ("pulumi" in Path(words[0]).name or (process.pid in children and "labctl.worker" in words)):
             found.append(process.pid)
     chance.shuffle(found)
     return found
