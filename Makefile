@@ -50,10 +50,10 @@ bench-peers: setup ## a class of ten seats by the ways people use today, over ou
 bench-scale: setup ## 1,000 seats of three machines on 16 paper nodes: makespan over list scheduling, CPU an environment over that of 100
 	@$(PY) -m tests.bench.scale
 
-ROUNDS ?= 20
 matrix: setup ## every step failed at every call to Proxmox with every kind of error and killed after every call (half an hour)
 	@$(PY) -m tests.matrix.play $(MATRIX)
 
+ROUNDS ?= 20
 crumbs: setup ## ROUNDS (20) classes under kill -9 of any part and random faults, each followed by a search for anything left
 	@$(PY) -m tests.bench.crumbs --rounds $(ROUNDS)
 

@@ -63,11 +63,12 @@ class Matrix:
 
     def __enter__(self) -> Self:
         self.before = scenes.pristine(self._forks())
-        with futures.ThreadPoolExecutor(self._jobs) as pool:
-            self.stages = dict(zip(self._names, pool.map(self._stage, self._names), strict=True))
+        self._pool = futures.ThreadPoolExecutor(self._jobs)
+        self.stages = dict(zip(self._names, self._pool.map(self._stage, self._names), strict=True))
         return self
 
     def __exit__(self, *gone: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
         for forks in self._all_forks:
             forks.__exit__(None, None, None)
         for kept in (self.before, *(one for stage in self.stages.values() for one in (stage.begins, stage.ends))):
@@ -101,9 +102,8 @@ class Matrix:
 
     def play(self, chosen: Sequence[points.Case]) -> Iterator[Outcome]:
         """Try them side by side, outcomes as they come."""
-        with futures.ThreadPoolExecutor(self._jobs) as pool:
-            for done in futures.as_completed([pool.submit(self.one, case) for case in chosen]):
-                yield done.result()
+        for done in futures.as_completed([self._pool.submit(self.one, case) for case in chosen]):
+            yield done.result()
 
     def one(self, case: points.Case) -> Outcome:
         """Try one."""
@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"WRONG {outcome.case}", *outcome.wrong[:8], sep="\n      ", flush=True)
-            if number % 100 == 0:
+            if number % 50 == 0:
                 print(f"... {number}", flush=True)
     by_kind = Counter(one.case.kind for one in outcomes if one.wrong)
     print("wrong by kind:", dict(by_kind.most_common()))
