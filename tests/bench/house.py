@@ -89,7 +89,7 @@ class House:
             "COLUMNS": "200",
             **settings,
         }
-        for passed in ("LABCTL_ENGINE", "LABCTL_CACHE", "LABCTL_WORKERS"):
+        for passed in ("LABCTL_ENGINE", "LABCTL_PULUMI", "LABCTL_CACHE", "LABCTL_WORKERS"):
             if passed in os.environ:
                 self.environment[passed] = os.environ[passed]
 
