@@ -104,6 +104,14 @@ def apply(to: cluster.Cluster, vnet: str, zone: str = "", nodes: Sequence[str] =
     return [str(node) for node in outcome["shown"].get(vnet, [])]
 
 
+def settle(to: cluster.Cluster) -> bool:
+    """One apply whether or not anything is pending: an earlier one may have been written and not have reached the nodes. False: nothing
+    of its own was removed.
+    """
+    apply(to, "")
+    return False
+
+
 def _wave(to: cluster.Cluster, asked: Sequence[list[Any]]) -> dict[str, Any]:
     """One apply for all who ask, then one look at each node and zone; in JSON, because other processes read it."""
     shown: dict[str, list[str]] = {}
