@@ -204,11 +204,11 @@ class Wiring:
             from labctl.drivers import paper
 
             return paper.Configurator(self.site.paper_speed)
-        from labctl.drivers import ansible
+        from labctl.drivers import ansible, gates
 
-        work = self.settings.home / "ansible"
+        work, turns = self.settings.home / "ansible", gates.Gates(self.settings.home / "state" / "gates")
         hosts = tuple(self.settings.packages_hosts)
-        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, hosts, kept=self.kept)
+        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, hosts, kept=self.kept, gates=turns)
 
     @cached_property
     def traces(self) -> kit_.Traces:

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from labctl import errors, ports
 from labctl.drivers import ansible_child, ansible_layout, ssh, ssh_ca, ssh_checks, ssh_connection, ssh_kept, ssh_openssh, ssh_parallel
+from labctl.drivers import gates as gates_
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedStep
 from labctl.model.site import Site
@@ -63,7 +64,8 @@ class _Job:
 
 class Configurator:
     """See the module. `forks`: Ansible's; `packages_hosts`: HOST:PORT each, what plays may reach while they run. With `kept`,
-    connections that the prober left open are used, and left open (`ports.Prober.leave`).
+    connections that the prober left open are used, and left open (`ports.Prober.leave`). With `gates`, how many Ansibles run at once is
+    learned there for all processes.
     """
 
     def __init__(
@@ -75,11 +77,13 @@ class Configurator:
         packages_hosts: Sequence[str] = (),
         *,
         kept: ssh_kept.Kept | None = None,
+        gates: gates_.Gates | None = None,
         user: str = ssh.DEPLOY_USER,
         port: int = 22,
     ) -> None:
         self._site = site
         self._kept = kept
+        self._gates = gates
         self._authority = authority
         self._work = work
         self._forks = forks
@@ -144,16 +148,25 @@ class Configurator:
         forget(job.work)
         self._lay_out(job.plan, job.machines, job.folder, run, job.work)
         if not self._packages_hosts:
-            ansible_child.play(job.work, job.plan, run, job.progress)
+            with self._turn(job.plan):
+                ansible_child.play(job.work, job.plan, run, job.progress)
             return
         job.on(names, ssh_openssh.open_packages(), "preparing packages", WRITE_SECONDS)
         try:
-            ansible_child.play(job.work, job.plan, run, job.progress)
+            with self._turn(job.plan):
+                ansible_child.play(job.work, job.plan, run, job.progress)
         except errors.LabctlError:
             with contextlib.suppress(errors.LabctlError):
                 job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
             raise
         job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
+
+    def _turn(self, plan: Plan) -> contextlib.AbstractContextManager[None]:
+        """Each Ansible computes for itself and its forks, so of these fewer go at once than of steps that wait."""
+        if self._gates is None:
+            return contextlib.nullcontext()
+        cores = os.cpu_count() or 1
+        return self._gates.gate("ansible", start=2 * cores, most=8 * cores, group=plan.classroom)
 
     def _lay_out(self, plan: Plan, machines: Sequence[Machine], folder: Path, run: ansible_layout.Run, work: Path) -> None:
         project = work / "project"
