@@ -101,3 +101,11 @@ def test_a_file_makes_a_cluster_whose_status_can_be_asked(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "labctl.sandbox", "status", "--json", "--home", str(tmp_path / "home")]
     status = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert (status["runtime"], sorted(status["guests"])) == ("paper", ["9000", "9001", "9010", "9011"])
+    again = ("--runtime", "paper", "--nodes", "3")
+    done = run(tmp_path / "home", *again)
+    assert done.returncode == 1
+    assert "there is a paper cluster with other nodes, storages or zones" in done.stderr
+    done = run(tmp_path / "home", "--runtime", "paper")
+    assert "there is a paper cluster, which cannot become a single node" in done.stderr
+    assert run(tmp_path / "home", "--runtime", "paper", "--cluster", str(file), "--speed", "500").returncode == 0
+    assert description.kept(tmp_path / "home").speed == 500.0  # type: ignore[union-attr]

@@ -60,7 +60,11 @@ def test_a_container_takes_memory_as_it_uses_it(small: PaperCluster) -> None:
     assert small.task("POST", "/nodes/pve1/lxc/9001/clone", newid=300) == "OK"
     small("PUT", "/nodes/pve1/lxc/300/config", memory=4096)
     assert small.task("POST", "/nodes/pve1/lxc/300/status/start") == "OK"
-    assert small("GET", "/nodes/pve1/status")["memory"]["used"] == (4096 + 1024) * MIB
+    status = small("GET", "/nodes/pve1/status")
+    assert status["memory"]["used"] == (4096 + 1024) * MIB
+    assert "guests are paper" in status["pveversion"]
+    assert status["paper"]["speed"] == 1000.0
+    assert status["paper"]["spent"] > 0
 
 
 def test_lists_know_a_new_guest_only_after_the_next_broadcast(small: PaperCluster) -> None:
