@@ -22,7 +22,7 @@ from typing import Self
 
 from labctl.drivers.proxmox import networks
 from labctl.model.environment import State, Wanted
-from labctl.sandbox import faults
+from labctl.sandbox import faults, removal, volumes
 from labctl.sandbox.faults import rules
 from tests.matrix import child, forking, judging, points, scenes
 from tests.matrix.house import Frozen, House, Killer, Recorder
@@ -48,6 +48,7 @@ class Outcome:
     case: points.Case
     wrong: list[str] = field(default_factory=list)
     missed: bool = False
+    root: bool = False
     asked: int = 0
     seconds: float = 0.0
 
@@ -144,10 +145,13 @@ class Matrix:
         struck = house.here.node.faults
         life = house.live(asks=ASKS if points.needs_a_person(outcome.case) else 0)
         outcome.missed = not struck.counts()[1]
-        if rule.locked and not outcome.missed:
-            # Nobody but root can unlock such a guest: what labctl has to do until then is to say so and leave nothing half believed.
-            house.rest()
-            _unlock(house)
+        house.rest()
+        if _unlock(house):
+            # A worker that died hard, or could not finish a removal, leaves the guest's `lock`. Nobody but root takes that away
+            # (`client-sequence.md` 3): until then labctl says so and believes nothing that is not true.
+            outcome.root = True
+            said = any(" is locked (" in line or "is taken by a guest" in line for line in life.troubles) or rule.locked
+            assert said, f"nobody was told of the lock: {life}"
             life = house.live(asks=ASKS)
         return life
 
@@ -179,14 +183,16 @@ class Matrix:
         return [f"after removal: {crumb}" for crumb in crumbs]
 
 
-def _unlock(house: House) -> None:
-    """What root does: `qm unlock` and `pct unlock`, and half-made guests, which only root sees, are destroyed."""
-    node = house.here.node
+def _unlock(house: House) -> bool:
+    """What root does: `qm unlock` and `pct unlock`; guests that are half made, which only root sees, or half removed are destroyed."""
+    node, found = house.here.node, False
     with node.state.change() as content:
         for vmid, guest in list(content["guests"].items()):
-            guest["config"].pop("lock", None)
-            if "clone-of" in guest:
-                del content["guests"][vmid]
+            lock = guest["config"].pop("lock", None)
+            found = found or lock is not None
+            if "clone-of" in guest or lock == "destroyed":
+                removal.discard(node, int(vmid), volumes.of_guest(node, int(vmid)))
+    return found
 
 
 def draw(known: Sequence[points.Case], number: int, seed: int) -> list[points.Case]:
@@ -211,6 +217,7 @@ def summary(outcomes: Sequence[Outcome], known: int) -> dict[str, object]:
         "missed": sum(one.missed for one in outcomes),
         "wrong": sum(bool(one.wrong) for one in outcomes),
         "asked_again": sum(bool(one.asked) for one in outcomes),
+        "unlocked_by_root": sum(one.root for one in outcomes),
     }
 
 
