@@ -22,6 +22,9 @@ from labctl.drivers.database import tables
 BUSY_SECONDS = 30
 """How long a writer waits for SQLite's one write lock."""
 
+KEPT = 4
+"""Connections kept open by a process; more are opened when more are needed at once."""
+
 _MIGRATION_LOCK = 0x6C616263
 """Any number that is always the same: PostgreSQL's advisory lock while tables change."""
 
@@ -34,6 +37,7 @@ class Connection:
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._pid = 0
+        self._inherited: list[sa.Engine] = []
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -61,9 +65,9 @@ class Connection:
     def _ready(self) -> sa.Engine:
         with self._lock:
             if self._engine is None or self._pid != os.getpid():
-                # A forked child must not use its parent's connections, nor close them (close=False).
                 if self._engine is not None:
-                    self._engine.dispose(close=False)
+                    # A forked child must not use its parent's connections, nor close them, which forgetting them would do.
+                    self._inherited.append(self._engine)
                 engine = _engine(self._url)
                 _bring_up_to_date(engine)
                 self._engine, self._pid = engine, os.getpid()
@@ -98,9 +102,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise errors.BadInput("labctl's database must be a file: worker and API share it.")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # Opening a file costs a fraction of a millisecond, and a connection kept by nobody is in no other thread or child.
-    driver = {"timeout": BUSY_SECONDS, "isolation_level": None}
-    engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args=driver, hide_parameters=True)
+    # Kept open: opening one and setting it up costs more than most of what is asked of it. One thread at a time uses each.
+    driver = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+    engine = sa.create_engine(url, poolclass=pool.QueuePool, pool_size=KEPT, max_overflow=-1, connect_args=driver, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
