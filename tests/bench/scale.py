@@ -27,9 +27,9 @@ from typing import Any
 
 import psutil
 import yaml
-from labctl.sandbox.paper import description
 
 from labctl.drivers import paper, shelf
+from labctl.sandbox.paper import description
 from tests.bench import house as house_
 from tests.bench import listing
 

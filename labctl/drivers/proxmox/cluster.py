@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from labctl import errors
 from labctl.drivers import gates as gates_
@@ -55,6 +56,12 @@ class Cluster:
             cancelled=self.stop.is_set,
             crowded=answers.is_crowding,
         )
+
+    def write(self, lock: str, method: str, path: str, **parameters: Any) -> None:
+        """One write of a file of the whole cluster, whose lock of that name all such writes take (`proxmox-truth.md` 3.4)."""
+        for attempt in self.client.patiently(lambda error: isinstance(error, errors.Busy) and not isinstance(error, answers.Stopped)):
+            with attempt, self.gate(lock, start=4, most=16):
+                self.client.once(method, path, **parameters)
 
     def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> None:
         """Wait for a task; anything that is not a UPID was done at once."""
