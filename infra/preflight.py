@@ -118,6 +118,8 @@ def _taken_vmids(to: cluster.Cluster, plans: Sequence[plan_.Plan]) -> frozenset[
         try:
             config = guests.look(to, guests.Place(str(row["node"]), machine.kind, vmid))
         except errors.Unreachable:  # on a node that is down: whose it is cannot be read, but it has the number
+            if str(row["node"]) in plan.avoid:
+                continue  # what the plan itself left there, when it had to go
             config = None
         mark = marks.read_mark((config or {}).get("description"), vmid)
         if mark is None or mark.environment != plan.environment or mark.installation != plan.installation:

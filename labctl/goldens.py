@@ -153,18 +153,6 @@ class Goldens:
             raise errors.PermanentError(f"the blueprint of '{env.classroom}' has nothing to bake any more.")
         self.store.stand(env.id, lambda old: baking.stand(old, self.site(), ground.id, ground.plot))
 
-    def elsewhere(self, plan: Plan, node: str) -> Plan:
-        """See `labctl.steps.kit.Elsewhere`. Where storage is each node's own, the other node has golden machines of its own, or gets
-        some now.
-        """
-        freed: dict[str, object] = {"avoid": (*plan.avoid, node), "bound": ""}
-        if plan.bound and plan.stands_on:
-            freed["stands_on"] = None
-        (placed,) = self.provisioner().preflight((plan.model_copy(update=freed),))
-        if plan.stands_on is None or placed.stands_on is not None:
-            return placed
-        return self.under((placed,), self.library.frozen(plan.source), "labctl")[0]
-
     def list(self) -> tuple[Held, ...]:
         """All living sets, oldest first."""
         found = []

@@ -112,6 +112,11 @@ class Classrooms(Protocol):
     def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
         """One more seat with a new environment, as in `open`. Raises NotFound, Conflict."""
 
+    def replace(self, seat: Seat, fresh: Seat, plan: Callable[[int], Plan], change: Callable[[Environment], Wishes], plots: range) -> None:
+        """Give the seat the new environment that `fresh` names, on a plot of its own, in one transaction with the wishes of the old
+        one (`change` of it) and the learner's tokens. Raises Conflict when the seat has another environment by now.
+        """
+
     def extend(self, slug: str, until: datetime) -> Classroom:
         """Let the class and every environment in it live until then, in one transaction. Raises NotFound."""
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import errors, goldens, ports, runner, settings, sweep
+from labctl import elsewhere, errors, goldens, ports, runner, settings, sweep
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
@@ -216,6 +216,20 @@ class Wiring:
         return traces_.Traces(bundles=self.settings.home / "bundles", ansible=self.settings.home / "ansible")
 
     @cached_property
+    def elsewhere(self) -> elsewhere.Elsewhere:
+        """Other nodes for what one failed."""
+        return elsewhere.Elsewhere(
+            classrooms=self.classrooms,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            library=self.shelf,
+            goldens=self.goldens,
+            site=lambda: self.site,
+            provisioner=lambda: self.provisioner,
+        )
+
+    @cached_property
     def kit(self) -> kit_.Kit:
         """What steps may use."""
         return kit_.Kit(
@@ -226,7 +240,7 @@ class Wiring:
             prober=self.prober,
             shelf=self.shelf,
             traces=self.traces,
-            places=self.goldens,
+            places=self.elsewhere,
         )
 
     @cached_property

@@ -319,6 +319,15 @@ class Places:
     """Other nodes, in the order in which they are taken."""
 
     nodes: list[str] = field(default_factory=list)
+    gone: str = ""
+    replaced: list[str] = field(default_factory=list)
+
+    def away(self, plan: Plan) -> str:
+        return self.gone
+
+    def replace(self, env: Environment, plan: Plan, node: str) -> bool:
+        self.replaced.append(node)
+        return True
 
     def elsewhere(self, plan: Plan, node: str) -> Plan:
         if not self.nodes:

@@ -47,7 +47,7 @@ class ClusterHere(NodeHere):
 
     def away(self, *nodes: str) -> None:
         """These nodes do not answer from the next call for them on; none: all are back."""
-        self.wrong(*(f"{{call: '*', node: {node}, do: node-offline, nth: 1, for: 9999s}}" for node in nodes))
+        self.wrong(*(f"{{call: '*', node: {node}, do: node-offline, nth: 1, for: 999999s}}" for node in nodes))
 
     def fill(self, node: str) -> None:
         """The storage of guests on that node has next to no room left: somebody has put a large volume there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.model.environment import State
+from labctl.model.environment import State, Wanted
 from labctl.sandbox.paper import description
 from tests.cluster import class_here
 from tests.cluster.cluster_here import ClusterHere
@@ -127,3 +127,38 @@ def test_baking_ahead_of_a_class_makes_a_set_for_each_storage(local, shared, tmp
         assert {env.id for env in house.wired.goldens.ahead(house.wired.desk.book("course"), "tess")} == {env.id for env in made}
         house.open(1)
         assert len(house.wired.goldens.list()) == count
+
+
+def seats_of(house):
+    return [seat.environment for seat in house.wired.classrooms.classroom("monday").seats]
+
+
+def test_a_seat_whose_guests_cannot_go_with_their_node_gets_other_machines_and_the_old_ones_go_when_it_is_back(shared, tmp_path):
+    house = class_here.make(tmp_path, shared.site(), class_here.BAKED)
+    seats = house.open(3)
+    (ground,) = house.wired.goldens.list()
+    house.go(ground.environment.id)
+    house.go(*seats)
+    home = house.nodes(ground.environment.id)[0]
+    lost = next(seat for seat in seats if house.nodes(seat)[0] != home)
+    node = house.nodes(lost)[0].pop()
+    shared.away(node)
+    house.wired.desk.reset("monday", house.env(lost).seat, who="tess")
+    for _ in range(4):
+        house.turn(lost)
+        house.clock.pass_(seconds=301)
+    new = next((seat for seat in seats_of(house) if seat not in seats), None)
+    assert new is not None, house.said(lost)
+    assert f"seat {house.env(lost).seat} gets other machines, for {node} is away" in house.said(new)
+    house.go(new)
+    assert node not in house.nodes(new)[0]
+    assert house.env(new).facts.machines[0].instead_of == node
+    old, fresh = house.env(lost), house.wired.environments.plan(new)
+    assert (old.wishes.wanted, old.wishes.aside) == (Wanted.GONE, True)
+    assert old.facts.state is not State.GONE
+    assert fresh.principal == house.wired.environments.plan(lost).principal
+    assert old.plot != house.env(new).plot
+    # It goes on by itself: nobody has to remember what stood there.
+    shared.away()
+    house.go(lost, to=State.GONE)
+    close(house, shared)
