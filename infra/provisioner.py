@@ -192,7 +192,8 @@ class Provisioner:
         return Work(self._cluster(group=plan.classroom if plan else "", urgency=urgency), progress)
 
     def _cluster(self, client: client_.Client | None = None, *, group: str = "", urgency: float = 0.0) -> cluster_.Cluster:
-        return cluster_.Cluster(client or self._client, self._gates, storage=self._site.storage, group=group, urgency=urgency)
+        site = self._site
+        return cluster_.Cluster(client or self._client, self._gates, storage=site.storage, pool=site.pool, group=group, urgency=urgency)
 
     @staticmethod
     def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], Result]) -> list[Result]:

@@ -25,9 +25,9 @@ def referenced(guest: register.Guest) -> list[str]:
 
 
 def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, *, unreferenced: bool = False) -> None:
-    """The work of a delete; a template with linked clones is refused before anything is touched. Whoever does not get a storage's lock
-    leaves the guest as it was, to be deleted again: Proxmox locks a container's config for good only after its volumes are gone
-    (pve-container `LXC.pm`, destroy_lxc_container). Of a VM it would take the config away and only warn of the volume that stays.
+    """The work of a delete; a template with linked clones is refused before anything is touched. Where a volume cannot be freed for want
+    of its storage's lock, a container stays as it was, to be deleted again (pve-container `LXC.pm`, destroy_lxc_container), and a VM goes
+    with a warning while the volume stays (qemu-server `QemuServer.pm`, destroy_vm).
     """
     own = [volume for volume in referenced(guest) if volume in node.content["volumes"] and volumes.owner(volume) == vmid]
     if register.is_template(guest):
@@ -36,15 +36,18 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
                 answers.die(f"base volume '{volume}' is still in use by linked cloned")
     with node.state.change() as content:
         content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
-    try:
-        for volume in own:
+    for volume in own:
+        try:
             with node.locks.storage(volumes.split(volume)[0]):
                 node.acts.spend("free")
                 volumes.free(node, volume)
-    except answers.Refused:
-        with node.state.change() as content:
-            del content["guests"][str(vmid)]["config"]["lock"]
-        raise
+        except answers.Refused as refusal:
+            if guest["type"] == "qemu":
+                job.warn(f"Could not remove disk '{volume}', check manually: {refusal.as_task_error()}")
+                continue
+            with node.state.change() as content:
+                del content["guests"][str(vmid)]["config"]["lock"]
+            raise
     if unreferenced:
         for volume in volumes.of_guest(node, vmid):
             job.say(f"removing unreferenced volume '{volume}'")

@@ -15,14 +15,15 @@ from labctl.drivers.proxmox import answers, client, tasks
 
 @dataclass(frozen=True)
 class Cluster:
-    """`stop` is set when everything that waits should give up soon. `storage` is the site's, `urgency` (smaller first) and `group`
-    (a class) say who goes first where not all can go at once.
+    """`stop` is set when everything that waits should give up soon. `storage` and `pool` are the site's; `urgency` (smaller first) and
+    `group` (a class) say who goes first where not all can go at once.
     """
 
     client: client.Client
     gates: gates_.Gates
     stop: threading.Event = field(default_factory=threading.Event)
     storage: str = ""
+    pool: str = ""
     urgency: float = 0.0
     group: str = ""
 
@@ -63,10 +64,11 @@ class Cluster:
             with attempt, self.gate(lock, start=4, most=16):
                 self.client.once(method, path, **parameters)
 
-    def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> None:
-        """Wait for a task; anything that is not a UPID was done at once."""
-        if isinstance(upid, str) and upid.startswith("UPID:"):
-            tasks.wait(self.client, upid, doing, deadline=deadline, cancelled=self.stop.is_set)
+    def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> str:
+        """Wait for a task: "OK" or "WARNINGS: n". Anything that is not a UPID was done at once."""
+        if not (isinstance(upid, str) and upid.startswith("UPID:")):
+            return "OK"
+        return tasks.wait(self.client, upid, doing, deadline=deadline, cancelled=self.stop.is_set)
 
     def pause(self, seconds: float, doing: str) -> None:
         """Wait between two looks; raises when cancelled."""

@@ -57,14 +57,17 @@ def node_of(upid: str) -> str:
     return words[1]
 
 
-def wait(to: client.Client, upid: str, doing: str, *, deadline: float = DEADLINE, cancelled: Cancelled = never) -> None:
-    """Wait for the task's end. Raises what its exit status means; Busy when it still runs after `deadline` seconds."""
+def wait(to: client.Client, upid: str, doing: str, *, deadline: float = DEADLINE, cancelled: Cancelled = never) -> str:
+    """Wait for the task's end: "OK" or "WARNINGS: n". Raises what another exit status means; Busy when it still runs after `deadline`
+    seconds.
+    """
     node = node_of(upid)
     with _guard:
         watch = _watches.setdefault(to, {}).setdefault(node, _Watch(to, node))
     end = watch.wait(upid, doing, deadline, cancelled)
     if not _OK.fullmatch(end):
         raise answers.judge(answers.Answer(0, end), doing)
+    return end
 
 
 def running(to: client.Client, node: str, *, vmid: int | None = None, kind: str | None = None) -> list[dict[str, Any]]:
