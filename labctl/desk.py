@@ -6,6 +6,7 @@ is the doors' business.
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,9 @@ from labctl.model.site import Site
 
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 """A class's name: it stands in addresses, host names and folders."""
+
+AWAKE = 16
+"""Rings for one wish at most, however many seats it is for."""
 
 USUAL_LENGTH = timedelta(hours=8)
 """How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
@@ -210,8 +214,8 @@ class Desk:
             raise errors.NotFound(f"there is no class '{slug}'.", hint=hint) from None
 
     def ring(self, environments: Iterable[str]) -> None:
-        """Wake workers for them; where the broker is away, the sweep will."""
-        for environment in environments:
+        """Wake workers for them; where the broker is away, the sweep will. Whoever takes one wakes the next worker, so few rings do."""
+        for environment in itertools.islice(environments, AWAKE):
             try:
                 self.bell.ring(environment)
             except errors.TemporaryError:
