@@ -130,8 +130,8 @@ class Environments(Protocol):
     def environment(self, environment: str) -> Environment:
         """Raises NotFound."""
 
-    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
-        """Those of a classroom, or all; with `gone` also those that are gone."""
+    def environments(self, *, classroom: str | None = None, gone: bool = False, bare: bool = False) -> tuple[Environment, ...]:
+        """Those of a classroom, or all; with `gone` also those that are gone, with `bare` without their machines (for counting)."""
 
     def plan(self, environment: str) -> Plan:
         """Decrypted. Raises NotFound, also for an environment that is gone."""

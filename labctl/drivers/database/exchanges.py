@@ -102,7 +102,7 @@ class ExchangeRows(ClassroomRows):
 
     def _environment(self, connection: sa.Connection, number: int, seat: Seat) -> sa.Row[tuple[object, ...]]:
         query = (
-            looking.query()
+            looking.query(plans=True)
             .join(seats, (seats.c.classroom == number) & (seats.c.environment == environments.c.id))
             .where(seats.c.number == seat.number, environments.c.id == seat.environment)
             .with_for_update(of=environments)
