@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 # Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
 
 
+FEWEST, EACH_NODE = 16, 4
+"""Environments at work at once: at least so many, and so many for each node. A seat takes a cluster some 50 s, most of them boots."""
+
+
 class Wiring:
     """Every collaborator by name. `given` replaces any of them: `Wiring(settings, clock=..., provisioner=...)`."""
 
@@ -262,7 +266,7 @@ class Wiring:
             timings=self.timings,
             backlog=self.backlog,
             undo_for=timedelta(minutes=self.settings.undo_minutes),
-            places=self.settings.places,
+            places=self.places,
             stopping=self.stopping.is_set,
         )
 
@@ -295,7 +299,22 @@ class Wiring:
         """Says whether a class fits."""
         from labctl import fitting
 
-        return fitting.Fitting(self.desk, self.timings, self.settings.workers)
+        return fitting.Fitting(self.desk, self.timings, self.workers)
+
+    @cached_property
+    def workers(self) -> int:
+        """Environments at work at once, in all of the worker's processes together."""
+        if self.settings.workers:
+            return self.settings.workers
+        try:
+            return max(FEWEST, EACH_NODE * len(self.site.nodes))
+        except errors.NotFound:
+            return FEWEST
+
+    @cached_property
+    def places(self) -> int:
+        """Environments that one of the worker's processes may have at work at once."""
+        return max(1, -(-self.workers // self.settings.processes))
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""

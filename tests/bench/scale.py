@@ -37,10 +37,6 @@ BLUEPRINT = "web-attack-basics"
 NODES = int(os.environ.get("NODES", "16"))
 SPEED = float(os.environ.get("SPEED", "5"))
 SIZES = tuple(int(word) for word in os.environ.get("SIZES", "100,1000").split(","))
-WORKERS = int(os.environ.get("LABCTL_WORKERS", str(4 * NODES)))
-"""Environments at work at once. A seat takes the cluster some 50 s, most of them boots and proofs, so a setting made for one node (16)
-would be the limit and not the cluster: with 16 the makespan is twice list scheduling's, with 64 a quarter more (60 seats, busy machine)."""
-
 LARGEST_CLASS = 500
 """As many learners as one roster may have."""
 PARTS = ("worker", "beat", "api", "broker")
@@ -51,7 +47,7 @@ LOOK_EVERY = 4.0
 def main() -> None:
     """Print the table and the JSON line."""
     house = house_.House("scale")
-    house.environment |= {"LABCTL_PAPER_NODES": str(NODES), "LABCTL_PAPER_SPEED": f"{SPEED:g}", "LABCTL_WORKERS": str(WORKERS)}
+    house.environment |= {"LABCTL_PAPER_NODES": str(NODES), "LABCTL_PAPER_SPEED": f"{SPEED:g}"}
     house.environment["LABCTL_BLUEPRINTS"] = json.dumps([str(_course(house.home / "blueprints"))])
     with house:
         house.run("blueprint", "bake", BLUEPRINT, "--wait")

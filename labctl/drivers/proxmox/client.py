@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ TIMEOUT = 60.0
 
 PATIENCE = 90.0
 """Seconds for which a refused or read call is repeated before the error goes up."""
+
+NODE_PATIENCE = 20.0
+"""The same while one node does not answer the others: a blip of the network is over by then, and a node that starts again takes minutes,
+in which its seats are better built elsewhere."""
 
 
 class _WholeBody(https.JsonSerializer):  # type: ignore[misc]
@@ -169,9 +174,13 @@ def _never_began(error: Exception) -> bool:
 
 
 def _repeatable(*, reading: bool) -> Callable[[Exception], bool]:
+    began = time.monotonic()
+
     def harmless(error: Exception) -> bool:
         if isinstance(error, answers.UnknownOutcome):
             return reading
+        if isinstance(error, errors.Unreachable) and error.node and time.monotonic() - began > NODE_PATIENCE:
+            return False
         return isinstance(error, errors.TemporaryError) and not isinstance(error, errors.Full)
 
     return harmless
