@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from labctl import errors
-from labctl.drivers.database import tables
+from labctl.drivers.database import tables, writers
 
 BUSY_SECONDS = 30
 """How long a writer waits for SQLite's one write lock."""
@@ -38,6 +38,7 @@ class Connection:
         self._engine: sa.Engine | None = None
         self._pid = 0
         self._inherited: list[sa.Engine] = []
+        self._writers: writers.Writers | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -48,8 +49,11 @@ class Connection:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction: all of it is written, or nothing."""
-        with self._translated(), self._ready().connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
+        with self._translated():
+            engine = self._ready()
+            turn = self._writers.turn() if self._writers else nullcontext()
+            with turn, engine.connect().execution_options(writes=True) as connection, connection.begin():
+                yield connection
 
     def migrate(self) -> None:
         """Bring the tables to `tables.HEAD`. Several processes may do this at once; one works, the others wait."""
@@ -71,6 +75,8 @@ class Connection:
                 engine = _engine(self._url)
                 _bring_up_to_date(engine)
                 self._engine, self._pid = engine, os.getpid()
+                file = engine.url.database if engine.dialect.name == "sqlite" else None
+                self._writers = writers.Writers(Path(file), BUSY_SECONDS) if file else None
             return self._engine
 
     @contextmanager
