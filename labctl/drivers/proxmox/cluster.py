@@ -46,13 +46,15 @@ class Cluster:
                 return node
         return "" if known[self.storage] else node
 
-    def gate(self, *name: str, most: int, start: int) -> contextlib.AbstractContextManager[None]:
-        """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out."""
+    def gate(self, *name: str, most: int, start: int, ahead: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out. `ahead`:
+        seconds by which this is more urgent than the rest of its environment's work.
+        """
         return self.gates.gate(
             "-".join(part for part in name if part),
             most=most,
             start=start,
-            urgency=self.urgency,
+            urgency=self.urgency - ahead,
             group=self.group,
             cancelled=self.stop.is_set,
             crowded=answers.is_crowding,

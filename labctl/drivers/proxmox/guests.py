@@ -29,6 +29,9 @@ _KINDS = {"vm": "qemu", "container": "lxc"}
 _SETTLED_WITHIN = 300.0
 """Seconds to wait for a lock on a guest whose task may still be running."""
 
+_AHEAD = 3600.0
+"""Seconds: as if its class began an hour earlier."""
+
 _CLONES, _DESTROYS, _STARTS = {"start": 3, "most": 12}, {"start": 3, "most": 4}, {"start": 6, "most": 32}
 """How many go at once in the beginning (`proxmox-truth.md` 4, best practice 2), and the most that is ever tried; in between the gates
 learn. Removals have gates of their own, so that no queue of builds can hold them up; narrow ones, for a VM whose volume cannot be freed
@@ -131,7 +134,9 @@ def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, 
         with contextlib.ExitStack() as gates:
             if place.kind == "container":  # its source is locked for the clone's whole time (3.5)
                 gates.enter_context(to.gate("clone-of", source.node, str(source.vmid), start=1, most=1))
-            gates.enter_context(to.gate("clone", to.scope(source.node), to.storage, **_CLONES))
+            # Who holds a template goes before those who hold nothing: others wait for it.
+            ahead = _AHEAD if place.kind == "container" else 0.0
+            gates.enter_context(to.gate("clone", to.scope(source.node), to.storage, **_CLONES, ahead=ahead))
             to.finish(to.client.once("POST", path, **facts), doing)
             return True
     except answers.UnknownOutcome:
