@@ -93,8 +93,7 @@ class Desk:
         plans = self._planner(book, room, cluster, answers or {})
         self.bell.listen()
         self.classrooms.open(room, plans, cluster.site.plots)
-        for seat in room.seats:
-            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
+        self.journal.write_all({seat.environment: f"class {slug}, seat {seat.number}: {book.name}" for seat in room.seats}, "open", trainer)
         self.ring(seat.environment for seat in room.seats)
         return room
 
@@ -129,8 +128,7 @@ class Desk:
         if room.closed is not None or any(env.facts.state is State.GONE or lifecycle.leaving(env, now) for env in environments):
             raise errors.Conflict(f"class '{slug}' is over: its machines are being removed, or gone.", hint="Open it again.")
         extended = self.classrooms.extend(slug, until)
-        for seat in room.seats:
-            self.journal.write(seat.environment, "extend", f"until {_show(until)}", who)
+        self.journal.write_all({seat.environment: f"until {_show(until)}" for seat in room.seats}, "extend", who)
         return extended
 
     def reset(self, slug: str, number: int, *, who: str) -> Environment:
@@ -155,8 +153,7 @@ class Desk:
         self.room(slug)
         self.classrooms.close(slug, self.clock.now())
         left = self.environments.environments(classroom=slug)
-        for env in left:
-            self.journal.write(env.id, "close", f"class {slug} is closed", who)
+        self.journal.write_all({env.id: f"class {slug} is closed" for env in left}, "close", who)
         self.ring(env.id for env in left)
         if left:
             self._say_if_nobody_hears(f"class '{slug}' is closed, but nothing is removed yet")

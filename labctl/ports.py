@@ -114,7 +114,7 @@ class Classrooms(Protocol):
 
     def replace(self, seat: Seat, fresh: Seat, plan: Callable[[int], Plan], change: Callable[[Environment], Wishes], plots: range) -> None:
         """Give the seat the new environment that `fresh` names, on a plot of its own, in one transaction with the wishes of the old
-        one (`change` of it) and the learner's tokens. Raises Conflict when the seat has another environment by now.
+        one (`change` of it) and the learner's tokens; the old one gets a place of its own behind the others. Raises Conflict when the seat has another environment by now.
         """
 
     def extend(self, slug: str, until: datetime) -> Classroom:
@@ -196,6 +196,9 @@ class Journal(Protocol):
 
     def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None:
         """One line. `text` holds no secret."""
+
+    def write_all(self, texts: Mapping[str, str], step: str, who: str = "labctl") -> None:
+        """A line for each of these environments, in one transaction."""
 
     def read(self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200) -> tuple[Line, ...]:
         """At most `limit` lines with a number greater than `after`, oldest first."""
