@@ -114,7 +114,8 @@ class Classrooms(Protocol):
 
     def replace(self, seat: Seat, fresh: Seat, plan: Callable[[int], Plan], change: Callable[[Environment], Wishes], plots: range) -> None:
         """Give the seat the new environment that `fresh` names, on a plot of its own, in one transaction with the wishes of the old
-        one (`change` of it) and the learner's tokens; the old one gets a place of its own behind the others. Raises Conflict when the seat has another environment by now.
+        one (`change` of it) and the learner's tokens; the old one gets a place of its own behind the others. Raises Conflict when
+        the seat has another environment by now.
         """
 
     def extend(self, slug: str, until: datetime) -> Classroom:

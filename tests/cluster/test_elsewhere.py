@@ -143,13 +143,14 @@ def test_a_seat_whose_guests_cannot_go_with_their_node_gets_other_machines_and_t
     lost = next(seat for seat in seats if house.nodes(seat)[0] != home)
     node = house.nodes(lost)[0].pop()
     shared.away(node)
-    house.wired.desk.reset("monday", house.env(lost).seat, who="tess")
+    number = house.env(lost).seat
+    house.wired.desk.reset("monday", number, who="tess")
     for _ in range(4):
         house.turn(lost)
         house.clock.pass_(seconds=301)
     new = next((seat for seat in seats_of(house) if seat not in seats), None)
     assert new is not None, house.said(lost)
-    assert f"seat {house.env(lost).seat} gets other machines, for {node} is away" in house.said(new)
+    assert f"seat {number} gets other machines, for {node} is away" in house.said(new)
     house.go(new)
     assert node not in house.nodes(new)[0]
     assert house.env(new).facts.machines[0].instead_of == node
@@ -158,6 +159,7 @@ def test_a_seat_whose_guests_cannot_go_with_their_node_gets_other_machines_and_t
     assert old.facts.state is not State.GONE
     assert fresh.principal == house.wired.environments.plan(lost).principal
     assert old.plot != house.env(new).plot
+    assert (house.env(new).seat, old.seat) == (number, 4)
     # It goes on by itself: nobody has to remember what stood there.
     shared.away()
     house.go(lost, to=State.GONE)

@@ -149,6 +149,8 @@ def test_a_seat_gets_a_new_environment_and_the_old_one_is_wanted_gone(store, roo
     assert store.check(secret).environment == "fresh00001"
     old, new = store.environment(seat.environment), store.environment("fresh00001")
     assert (old.wishes.wanted, old.wishes.aside) == (Wanted.GONE, True)
+    assert [(one.number, one.environment, one.learner) for one in store.classroom("monday").seats][2:] == [(3, seat.environment, None)]
+    assert old.seat == 3
     assert (new.wishes.wanted, new.wishes.lease, new.seat, new.facts) == (Wanted.READY, room.lease, 1, Facts())
     assert new.plot not in {1, 2}, "the old one keeps its plot while anything may stand there"
     assert store.plan("fresh00001").plot == new.plot

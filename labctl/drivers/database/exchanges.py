@@ -61,8 +61,11 @@ class ExchangeRows(ClassroomRows):
 
         def write(connection: sa.Connection, number: int, plot: int, made: Plan, lease: Lease) -> None:
             old = self._environment(connection, number, seat)
-            wishes = rows.wishes_columns(change(rows.environment(old)))
+            # What is given up keeps a place of its own, so that nobody takes the class for gone while it is still there.
+            last = connection.execute(sa.select(sa.func.max(seats.c.number)).where(seats.c.classroom == number)).scalar_one() + 1
+            wishes = {**rows.wishes_columns(change(rows.environment(old))), "seat": last}
             connection.execute(sa.update(environments).where(environments.c.id == old.id).values(**wishes))
+            connection.execute(sa.insert(seats).values(classroom=number, number=last, learner=None, environment=old.id))
             self._write_environment(connection, number, fresh, plot, made, lease)
             mine = (seats.c.classroom == number) & (seats.c.number == seat.number)
             connection.execute(sa.update(seats).where(mine).values(environment=fresh.environment))
