@@ -65,8 +65,8 @@ _BUSY = re.compile(
     """,
     re.VERBOSE,
 )
-_CUT_OFF = re.compile(r"unexpected status|unable to get last line from task log|interrupted by signal")
-"""How a task reads whose node or worker died in the middle (`proxmox-truth.md` 3.3)."""
+_CUT_OFF = re.compile(r"unexpected status|unable to get last line from task log|interrupted by signal|received interrupt")
+"""How a task reads whose node or worker died, or was told to stop, in the middle (`proxmox-truth.md` 3.3; 2.1, task DELETE)."""
 _GONE = re.compile(
     r"""does\ not\ exist                      # guests, pools, VNets, snapshots, templates
       | unable\ to\ find\ configuration\ file # 3.5
