@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers crumbs schema down
+.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale crumbs matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -46,6 +46,12 @@ bench-reset: setup ## seconds from a reset to the seat proven again, over a bare
 
 bench-peers: setup ## a class of ten seats by the ways people use today, over ours
 	@$(PY) -m tests.bench.peers
+
+bench-scale: setup ## 1,000 seats of three machines on 16 paper nodes: makespan over list scheduling, CPU an environment over that of 100
+	@$(PY) -m tests.bench.scale
+
+matrix: setup ## every step failed at every call to Proxmox with every kind of error and killed after every call (half an hour)
+	@$(PY) -m tests.matrix.play $(MATRIX)
 
 ROUNDS ?= 20
 crumbs: setup ## ROUNDS (20) classes under kill -9 of any part and random faults, each followed by a search for anything left

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import secrets
 import threading
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +25,9 @@ from labctl.model import lifecycle
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the store; a step takes seconds, so people see nothing finer."""
+
+SHARE = 0.1
+"""The most of its time that a loop spends looking: a board of five hundred seats is looked at less often than one of five."""
 
 
 class Notes:
@@ -153,7 +157,9 @@ class Boards:
     async def _look(self, slug: str, live: _Live) -> None:
         while True:
             try:
+                begun = time.monotonic()
                 board = await to_thread.run_sync(read, self._wired, self._notes, slug)
+                took = time.monotonic() - begun
             except errors.TemporaryError:
                 # The store is busy for a moment: the next look will see.
                 await asyncio.sleep(LOOK_EVERY)
@@ -167,7 +173,7 @@ class Boards:
             async with live.news:
                 if self._differs(live, board):
                     live.news.notify_all()
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(max(LOOK_EVERY, took / SHARE))
 
     def _forget(self, slug: str, live: _Live) -> None:
         if self._live.get(slug) is live:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, problems, shapes, shapes_fit, shown, who
+from labctl import wiring
 from labctl.drivers import paper
 from labctl.model import capacity
+from labctl.model import classroom as classroom_
+from labctl.model import environment as environment_
 
 router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
 
@@ -46,8 +50,19 @@ def list_classrooms(asker: who.Staff, house: who.House, *, closed: bool = False)
     """Those of which something is there; with `closed=true` past ones too, oldest first."""
     del asker
     now = house.clock.now()
-    known = {env.id: env for env in house.environments.environments(gone=True)}
-    return [shown.classroom(room, boards.rows(room, known, now), paper=house.paper) for room in house.classrooms.classrooms(closed=closed)]
+    everything: dict[str, environment_.Environment] = {}
+    if closed:
+        # A past class may share its name with another, so its seats are found by their environments.
+        everything = {env.id: env for env in house.environments.environments(gone=True, bare=True)}
+    return [_counted(house, room, everything, now) for room in house.classrooms.classrooms(closed=closed)]
+
+
+def _counted(
+    house: wiring.Wiring, room: classroom_.Classroom, everything: Mapping[str, environment_.Environment], now: datetime
+) -> shapes.ClassroomShape:
+    """Of a living class only its own seats are looked at, and of those only what counts them."""
+    known = everything or {env.id: env for env in house.environments.environments(classroom=room.slug, gone=True, bare=True)}
+    return shown.classroom(room, boards.rows(room, known, now), paper=house.paper)
 
 
 @router.post("", status_code=202, summary="Open a classroom", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))

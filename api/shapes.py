@@ -68,6 +68,7 @@ class MachineShape(Shape):
     kind: str
     address: str
     stand_in: bool = False
+    instead_of: str = Field(default="", description="The node that failed it before, so that it was built on this one.")
 
 
 class SeatShape(Shape):

@@ -105,7 +105,9 @@ def _trouble(env: environment_.Environment) -> shapes.TroubleShape | None:
 
 def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
     return [
-        shapes.MachineShape(name=m.name, vmid=m.vmid, node=m.node, kind=m.kind, address=m.address, stand_in=m.stand_in)
+        shapes.MachineShape(
+            name=m.name, vmid=m.vmid, node=m.node, kind=m.kind, address=m.address, stand_in=m.stand_in, instead_of=m.instead_of
+        )
         for m in facts.machines
     ]
 

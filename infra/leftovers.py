@@ -55,11 +55,13 @@ def _listed(to: cluster.Cluster, site: site_.Site) -> list[tuple[int, str, str, 
 
 
 def vnets_of(to: cluster.Cluster, site: site_.Site) -> dict[str, str]:
-    """VNet -> environment, for those that carry this installation's alias and are not yet on their way out."""
+    """VNet -> environment, for those that carry this installation's alias; also those whose removal waits for an apply, for until
+    then they are on the nodes.
+    """
 
     def look(_asked: object) -> list[list[str]]:
         rows = networks.rows(to)
-        return [[str(row["vnet"]), str(row.get("alias") or _pending_alias(row))] for row in rows if row.get("state") != "deleted"]
+        return [[str(row["vnet"]), str(row.get("alias") or _pending_alias(row))] for row in rows]
 
     found = {}
     for vnet, alias in to.waves.ride(f"vnets-of-{site.installation}", None, look, cancelled=to.stop.is_set):

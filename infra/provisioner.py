@@ -120,13 +120,16 @@ class Provisioner:
         """See `ports.Provisioner`."""
         removed: list[str] = []
         trouble: list[errors.LabctlError] = []
+        shaken = False
         if self._backend.known(environment):
             try:
                 self._engine.recover(environment)  # Busy goes up: whoever still works on it must end first
-                removed += [f"{name} (on record)" for name in self._engine.destroy(environment, self._work(progress)).deleted]
+                outcome = self._engine.destroy(environment, self._work(progress))
+                removed += [f"{name} (on record)" for name in outcome.deleted]
+                shaken = not outcome.well
             except errors.PermanentError as error:  # a record that cannot be read: the marks are enough
                 trouble.append(error)
-        swept = removal.sweep(self._work(progress), self._site, environment, plot)
+        swept = removal.sweep(self._work(progress), self._site, environment, plot, shaken=shaken)
         if not swept.left:
             self._backend.forget(environment)
             (self._backend.root / f"{environment}.program.json").unlink(missing_ok=True)
@@ -189,7 +192,8 @@ class Provisioner:
         return Work(self._cluster(group=plan.classroom if plan else "", urgency=urgency), progress)
 
     def _cluster(self, client: client_.Client | None = None, *, group: str = "", urgency: float = 0.0) -> cluster_.Cluster:
-        return cluster_.Cluster(client or self._client, self._gates, storage=self._site.storage, group=group, urgency=urgency)
+        site = self._site
+        return cluster_.Cluster(client or self._client, self._gates, storage=site.storage, pool=site.pool, group=group, urgency=urgency)
 
     @staticmethod
     def _each(machines: Iterable[plan_.PlannedMachine], call: Callable[[plan_.PlannedMachine], Result]) -> list[Result]:

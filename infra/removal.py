@@ -20,8 +20,10 @@ _AT_ONCE = 4
 """Guests destroyed at once: each frees a volume under its storage's lock (`proxmox-truth.md` 4)."""
 
 
-def sweep(work: Work, site: site_.Site, environment: str, plot: int) -> ports.Removal:
-    """Search and remove. Raises Unreachable or Forbidden when the search itself is impossible."""
+def sweep(work: Work, site: site_.Site, environment: str, plot: int, *, shaken: bool = False) -> ports.Removal:
+    """Search and remove. Raises Unreachable or Forbidden when the search itself is impossible. `shaken`: something failed before, maybe
+    an apply whose change was written: then nothing is pending any more, and only another apply takes the bridges off the nodes.
+    """
     removed: list[str] = []
     left: list[str] = []
     alias = marks.network_alias(site.installation, environment)
@@ -33,6 +35,8 @@ def sweep(work: Work, site: site_.Site, environment: str, plot: int) -> ports.Re
     for vnet, owner in leftovers.vnets_of(work.cluster, site).items():
         if owner == environment:
             _try(f"VNet {vnet}", functools.partial(networks.remove, work.cluster, vnet, alias), removed, left)
+    if shaken:
+        _try("", lambda: networks.settle(work.cluster), removed, left)
     if leftovers.is_pool_ours(work.cluster, site, environment):
         _try(f"pool {own_pool}", lambda: pools.remove(work.cluster, own_pool, alias), removed, left)
     return ports.Removal(tuple(removed), tuple(left))

@@ -42,7 +42,7 @@ def _work(site_file: Path, state: Path) -> Work:
         site = site_.Site.model_validate(yaml.safe_load(site_file.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         raise errors.BadInput(f"cannot read the site from {site_file}: {error}", hint="Set LABCTL_HOME.") from error
-    return Work(cluster.Cluster(client.Client(site.cluster), gates.Gates(state / "gates"), storage=site.storage))
+    return Work(cluster.Cluster(client.Client(site.cluster), gates.Gates(state / "gates"), storage=site.storage, pool=site.pool))
 
 
 async def _serve(provider: provider_.Labctl, engine_address: str) -> None:

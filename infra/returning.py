@@ -87,13 +87,17 @@ def place(machine: plan_.PlannedMachine) -> guests.Place:
 
 
 def _looked(work: Work, plan: plan_.Plan) -> _Names:
-    """The snapshots of each machine; of one that is gone none (403 is how a vanished guest reads, `client-sequence.md` 4)."""
+    """The snapshots of each machine; of one that is gone none. 403 is how a vanished guest reads, but not only that: the proof is that its
+    VMID is free (`client-sequence.md` 4), for what counts as gone is made anew, and what its learner did is lost.
+    """
 
     def look(machine: plan_.PlannedMachine) -> set[str]:
         try:
             return snapshots.names(work.cluster, place(machine))
         except (errors.NotFound, errors.Forbidden):
-            return set()
+            if work.cluster.free(machine.vmid):
+                return set()
+            raise
 
     return dict(zip((machine.name for machine in plan.machines), _each(plan, look), strict=True))
 

@@ -86,7 +86,8 @@ class Backend:
         path = self.checkpoint(stack)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         checkpoint = {"stack": f"organization/{PROJECT}/{stack}", "latest": deployment}
-        write_whole(path, json.dumps({"version": 3, "checkpoint": checkpoint}, indent=1))
+        # Without indentation: that is what Python's quick encoder can do, and this is written at every step of every resource.
+        write_whole(path, json.dumps({"version": 3, "checkpoint": checkpoint}))
 
     def locks(self, stack: str) -> list[Path]:
         """All lock files of a stack."""

@@ -6,6 +6,7 @@ is the doors' business.
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,6 +25,9 @@ from labctl.model.site import Site
 
 SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 """A class's name: it stands in addresses, host names and folders."""
+
+AWAKE = 16
+"""Rings for one wish at most, however many seats it is for."""
 
 USUAL_LENGTH = timedelta(hours=8)
 """How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
@@ -89,8 +93,7 @@ class Desk:
         plans = self._planner(book, room, cluster, answers or {})
         self.bell.listen()
         self.classrooms.open(room, plans, cluster.site.plots)
-        for seat in room.seats:
-            self.journal.write(seat.environment, "open", f"class {slug}, seat {seat.number}: {book.name}", trainer)
+        self.journal.write_all({seat.environment: f"class {slug}, seat {seat.number}: {book.name}" for seat in room.seats}, "open", trainer)
         self.ring(seat.environment for seat in room.seats)
         return room
 
@@ -125,8 +128,7 @@ class Desk:
         if room.closed is not None or any(env.facts.state is State.GONE or lifecycle.leaving(env, now) for env in environments):
             raise errors.Conflict(f"class '{slug}' is over: its machines are being removed, or gone.", hint="Open it again.")
         extended = self.classrooms.extend(slug, until)
-        for seat in room.seats:
-            self.journal.write(seat.environment, "extend", f"until {_show(until)}", who)
+        self.journal.write_all({seat.environment: f"until {_show(until)}" for seat in room.seats}, "extend", who)
         return extended
 
     def reset(self, slug: str, number: int, *, who: str) -> Environment:
@@ -151,8 +153,7 @@ class Desk:
         self.room(slug)
         self.classrooms.close(slug, self.clock.now())
         left = self.environments.environments(classroom=slug)
-        for env in left:
-            self.journal.write(env.id, "close", f"class {slug} is closed", who)
+        self.journal.write_all({env.id: f"class {slug} is closed" for env in left}, "close", who)
         self.ring(env.id for env in left)
         if left:
             self._say_if_nobody_hears(f"class '{slug}' is closed, but nothing is removed yet")
@@ -210,8 +211,8 @@ class Desk:
             raise errors.NotFound(f"there is no class '{slug}'.", hint=hint) from None
 
     def ring(self, environments: Iterable[str]) -> None:
-        """Wake workers for them; where the broker is away, the sweep will."""
-        for environment in environments:
+        """Wake workers for them; where the broker is away, the sweep will. Whoever takes one wakes the next worker, so few rings do."""
+        for environment in itertools.islice(environments, AWAKE):
             try:
                 self.bell.ring(environment)
             except errors.TemporaryError:

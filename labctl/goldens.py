@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labctl import errors, ports
 from labctl.model import baking, lifecycle, placing
@@ -153,25 +154,14 @@ class Goldens:
             raise errors.PermanentError(f"the blueprint of '{env.classroom}' has nothing to bake any more.")
         self.store.stand(env.id, lambda old: baking.stand(old, self.site(), ground.id, ground.plot))
 
-    def elsewhere(self, plan: Plan, node: str) -> Plan:
-        """See `labctl.steps.kit.Elsewhere`. Where storage is each node's own, the other node has golden machines of its own, or gets
-        some now.
-        """
-        freed: dict[str, object] = {"avoid": (*plan.avoid, node), "bound": ""}
-        if plan.bound and plan.stands_on:
-            freed["stands_on"] = None
-        (placed,) = self.provisioner().preflight((plan.model_copy(update=freed),))
-        if plan.stands_on is None or placed.stands_on is not None:
-            return placed
-        return self.under((placed,), self.library.frozen(plan.source), "labctl")[0]
-
     def list(self) -> tuple[Held, ...]:
         """All living sets, oldest first."""
-        found = []
-        for room in self.store.goldens():
-            env = self.environments.environment(room.seats[0].environment)
-            found.append(Held(room, env, self.store.standing(env.id)))
-        return tuple(found)
+        return tuple(replace(one, standing=self.store.standing(one.environment.id)) for one in self._sets())
+
+    def _sets(self) -> tuple[Held, ...]:
+        """The same without looking who stands on them, who may be a thousand."""
+        rooms = self.store.goldens()
+        return tuple(Held(room, self.environments.environment(room.seats[0].environment), ()) for room in rooms)
 
     def remove(self, name: str, *, who: str) -> Classroom:
         """Take a set away, named by its slug, its digest's digits, or its blueprint where that has one set only. Raises NotFound;
@@ -203,13 +193,16 @@ class Goldens:
         days from when it was opened) is over. A set whose bake failed for good goes by itself (`lifecycle.leaving`). Returns slugs.
         """
         now = self.clock.now()
-        held = self.list()
-        newest = {self._reach(one): one.room.opened for one in held if one.environment.facts.state is State.READY}
+        held = self._sets()
+        sets = Counter(one.room.blueprint for one in held)
+        rivals = [one for one in held if sets[one.room.blueprint] > 1]
+        newest = {self._reach(one): one.room.opened for one in rivals if one.environment.facts.state is State.READY}
         retired = []
         for one in held:
-            superseded = newest.get(self._reach(one), one.room.opened) > one.room.opened
+            superseded = one in rivals and newest.get(self._reach(one), one.room.opened) > one.room.opened
             old = superseded or now >= one.room.lease.ends
-            if old and not one.standing and not lifecycle.leaving(one.environment, now) and self.store.retire(one.environment.id):
+            # Whether somebody stands on it is looked at by the store, in the transaction that wants it gone.
+            if old and not lifecycle.leaving(one.environment, now) and self.store.retire(one.environment.id):
                 why = "a newer set of the same blueprint is ready" if superseded else f"it is from {one.room.opened:%Y-%m-%d}"
                 self.journal.write(one.environment.id, "close", f"golden machines are to be removed: {why}")
                 self._ring(one.environment.id)

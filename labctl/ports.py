@@ -112,6 +112,12 @@ class Classrooms(Protocol):
     def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
         """One more seat with a new environment, as in `open`. Raises NotFound, Conflict."""
 
+    def replace(self, seat: Seat, fresh: Seat, plan: Callable[[int], Plan], change: Callable[[Environment], Wishes], plots: range) -> None:
+        """Give the seat the new environment that `fresh` names, on a plot of its own, in one transaction with the wishes of the old
+        one (`change` of it) and the learner's tokens; the old one gets a place of its own behind the others. Raises Conflict when
+        the seat has another environment by now.
+        """
+
     def extend(self, slug: str, until: datetime) -> Classroom:
         """Let the class and every environment in it live until then, in one transaction. Raises NotFound."""
 
@@ -125,8 +131,8 @@ class Environments(Protocol):
     def environment(self, environment: str) -> Environment:
         """Raises NotFound."""
 
-    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
-        """Those of a classroom, or all; with `gone` also those that are gone."""
+    def environments(self, *, classroom: str | None = None, gone: bool = False, bare: bool = False) -> tuple[Environment, ...]:
+        """Those of a classroom, or all; with `gone` also those that are gone, with `bare` without their machines (for counting)."""
 
     def plan(self, environment: str) -> Plan:
         """Decrypted. Raises NotFound, also for an environment that is gone."""
@@ -191,6 +197,9 @@ class Journal(Protocol):
 
     def write(self, environment: str, step: str, text: str, who: str = "labctl") -> None:
         """One line. `text` holds no secret."""
+
+    def write_all(self, texts: Mapping[str, str], step: str, who: str = "labctl") -> None:
+        """A line for each of these environments, in one transaction."""
 
     def read(self, *, environment: str | None = None, classroom: str | None = None, after: int = 0, limit: int = 200) -> tuple[Line, ...]:
         """At most `limit` lines with a number greater than `after`, oldest first."""
@@ -307,6 +316,9 @@ class Prober(Protocol):
         """Log in as the learner does on each machine with terminal access, then run the readiness checks. Raises CheckFailed
         or Unreachable.
         """
+
+    def leave(self, environment: str) -> None:
+        """Close what was left open to an environment's machines for its next step. Repeatable."""
 
     def seal(self, plan: Plan, machine: Machine, progress: Progress) -> None:
         """Take everything out of a running guest that no two clones may share (host keys, machine-id, logs, histories, leases).

@@ -117,6 +117,7 @@ class Runner:
             LOG.warning("%s", lost)
             return None
         finally:
+            self.kit.prober.leave(claim.environment)
             environments.release(claim)
         return done
 
@@ -128,6 +129,9 @@ class Runner:
             return None
         environments.settle(claim, lifecycle.begin(env, step, self.clock.now()))
         self.journal.write(env.id, step.value, "begins" if _first(env, step) else "begins again")
+        if step is not Step.PROVE:
+            # Only a proof goes on over the connections of the step before: it alone never switches a guest off.
+            self.kit.prober.leave(env.id)
         began = time.monotonic()
         try:
             self._do(held, env, step)

@@ -58,8 +58,9 @@ class Settings(BaseSettings):
     door_address: str = ""
     """What learners dial: a host name, or HOST:PORT where a router in front changes the port. Empty: `door_host` and `door_port`."""
 
-    workers: int = Field(default=16, ge=1)
-    """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself."""
+    workers: int = Field(default=0, ge=0)
+    """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself. 0 means four for each node that
+    `site.yaml` names, and 16 at least: with fewer the worker would be the limit of a large cluster, and not the cluster."""
 
     processes: int = Field(default=2, ge=1)
     """Processes that share the work: each computes on one core only."""
@@ -105,11 +106,6 @@ class Settings(BaseSettings):
     paper_speed: float = Field(default=1.0, gt=0, le=10_000)
     """How many times faster than ours the paper cluster's clock runs. Above some 20 the control plane's own time shows, for that does
     not run faster. Afterwards `site.yaml` has it."""
-
-    @property
-    def places(self) -> int:
-        """Environments that one of the worker's processes may have at work at once."""
-        return max(1, -(-self.workers // self.processes))
 
     @property
     def site_file(self) -> Path:

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import errors, goldens, ports, runner, settings, sweep
+from labctl import elsewhere, errors, goldens, ports, runner, settings, sweep
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
     from labctl import seating as seating_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
-    from labctl.drivers import ssh_ca
+    from labctl.drivers import ssh_ca, ssh_kept
 
 # Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
 
 
 DOOR_ACCOUNT = "labctl-door"
 """The account that the SSH door runs as."""
+
+FEWEST, EACH_NODE = 16, 4
+"""Environments at work at once: at least so many, and so many for each node. A seat takes a cluster some 50 s, most of them boots."""
 
 
 class Wiring:
@@ -209,7 +212,14 @@ class Wiring:
             return paper.Prober(self.site, self.site.paper_speed)
         from labctl.drivers import ssh
 
-        return ssh.Prober(self.site, self.authority)
+        return ssh.Prober(self.site, self.authority, kept=self.kept)
+
+    @cached_property
+    def kept(self) -> ssh_kept.Kept:
+        """Connections to guests that stay open from one step to the next."""
+        from labctl.drivers import ssh_kept
+
+        return ssh_kept.Kept()
 
     @cached_property
     def configurator(self) -> ports.Configurator:
@@ -218,15 +228,30 @@ class Wiring:
             from labctl.drivers import paper
 
             return paper.Configurator(self.site.paper_speed)
-        from labctl.drivers import ansible
+        from labctl.drivers import ansible, gates
 
-        work = self.settings.home / "ansible"
-        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, tuple(self.settings.packages_hosts))
+        work, turns = self.settings.home / "ansible", gates.Gates(self.settings.home / "state" / "gates")
+        hosts = tuple(self.settings.packages_hosts)
+        return ansible.Configurator(self.site, self.authority, work, self.settings.forks, hosts, kept=self.kept, gates=turns)
 
     @cached_property
     def traces(self) -> kit_.Traces:
         """Labctl's own files of an environment."""
         return traces_.Traces(bundles=self.settings.home / "bundles", ansible=self.settings.home / "ansible")
+
+    @cached_property
+    def elsewhere(self) -> elsewhere.Elsewhere:
+        """Other nodes for what one failed."""
+        return elsewhere.Elsewhere(
+            classrooms=self.classrooms,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            library=self.shelf,
+            goldens=self.goldens,
+            site=lambda: self.site,
+            provisioner=lambda: self.provisioner,
+        )
 
     @cached_property
     def kit(self) -> kit_.Kit:
@@ -239,7 +264,7 @@ class Wiring:
             prober=self.prober,
             shelf=self.shelf,
             traces=self.traces,
-            places=self.goldens,
+            places=self.elsewhere,
         )
 
     @cached_property
@@ -261,7 +286,7 @@ class Wiring:
             timings=self.timings,
             backlog=self.backlog,
             undo_for=timedelta(minutes=self.settings.undo_minutes),
-            places=self.settings.places,
+            places=self.places,
             stopping=self.stopping.is_set,
         )
 
@@ -301,7 +326,22 @@ class Wiring:
         """Says whether a class fits."""
         from labctl import fitting
 
-        return fitting.Fitting(self.desk, self.timings, self.settings.workers)
+        return fitting.Fitting(self.desk, self.timings, self.workers)
+
+    @cached_property
+    def workers(self) -> int:
+        """Environments at work at once, in all of the worker's processes together."""
+        if self.settings.workers:
+            return self.settings.workers
+        try:
+            return max(FEWEST, EACH_NODE * len(self.site.nodes))
+        except errors.NotFound:
+            return FEWEST
+
+    @cached_property
+    def places(self) -> int:
+        """Environments that one of the worker's processes may have at work at once."""
+        return max(1, -(-self.workers // self.settings.processes))
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""

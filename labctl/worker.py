@@ -56,7 +56,8 @@ class Door:
         logging.basicConfig(level=logging.INFO)
         wiring.load()
         chosen = self.house().settings
-        return crew.Crew(chosen.processes, lambda number: self._serve(bell.worker_name(chosen.installation, number), chosen.places)).run()
+        places = self.house().places
+        return crew.Crew(chosen.processes, lambda number: self._serve(bell.worker_name(chosen.installation, number), places)).run()
 
     def _serve(self, called: str, threads: int) -> None:
         wired = self.house()

@@ -266,15 +266,22 @@ class FakeConfigurator:
 
 
 class FakeProber:
-    """First contact and proof. A guest that was never configured, or that its learner broke, is not proven."""
+    """First contact and proof. A guest that was never configured, or that its learner broke, is not proven. `left_open`: environments
+    with connections that wait for the next step.
+    """
 
     def __init__(self, cluster: Cluster, script: Script) -> None:
         self.cluster, self.script = cluster, script
+        self.left_open: set[str] = set()
 
     def enrol(self, plan: Plan, machines: Sequence[Machine], progress: ports.Progress) -> tuple[Machine, ...]:
         progress("first contact")
         self.script.meet("enrol", plan.environment)
+        self.left_open.add(plan.environment)
         return tuple(replace(machine, host_key=f"ssh-ed25519 {machine.name}") for machine in machines)
+
+    def leave(self, environment: str) -> None:
+        self.left_open.discard(environment)
 
     def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
         assert all(machine.host_key for machine in machines)
@@ -315,6 +322,15 @@ class Places:
     """Other nodes, in the order in which they are taken."""
 
     nodes: list[str] = field(default_factory=list)
+    gone: str = ""
+    replaced: list[str] = field(default_factory=list)
+
+    def away(self, plan: Plan) -> str:
+        return self.gone
+
+    def replace(self, env: Environment, plan: Plan, node: str) -> bool:
+        self.replaced.append(node)
+        return True
 
     def elsewhere(self, plan: Plan, node: str) -> Plan:
         if not self.nodes:

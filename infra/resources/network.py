@@ -22,6 +22,9 @@ def _drift(work: Work, inputs: kind.Inputs) -> tuple[str, ...] | None:
 def _remove(work: Work, inputs: kind.Inputs) -> None:
     if networks.remove(work.cluster, inputs["vnet"], inputs["alias"]):
         work.say(f"network {inputs['label']} removed")
+    else:
+        # On record and gone: an earlier attempt wrote its removal, and may have died before the nodes took it off.
+        networks.settle(work.cluster)
 
 
 NETWORK = kind.Kind(

@@ -171,9 +171,10 @@ def table(board: Board) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     for head in ("seat", "learner", "state", "time", "machines", "what it does, or why not"):
         grid.add_column(head, overflow="fold")
+    nodes = {machine["node"] for seat in board["seats"] for machine in seat["machines"]}
     for seat in board["seats"]:
         symbol, style = screen.SYMBOLS.get(seat["status"], ("?", ""))
-        machines = " ".join(machine["name"] + ("*" if machine["stand_in"] else "") for machine in seat["machines"])
+        machines = _machines(seat, nodes)
         took = screen.span(_ago(seat["doing_since"])) if seat["doing_since"] and seat["doing"] else ""
         trouble = seat["trouble"] if seat["status"] != "ready" else None
         note = _trouble(trouble) if trouble else (seat["note"] if _tells(seat) else "")
@@ -183,6 +184,16 @@ def table(board: Board) -> Table:
         grid.caption = "* a container stands in for this VM: the node cannot run virtual machines"
         grid.caption_justify = "left"
     return grid
+
+
+def _machines(seat: dict[str, Any], nodes: set[str]) -> str:
+    """Their names, and on which node they are where the class stands on several or another one failed them."""
+    names = [machine["name"] + ("*" if machine["stand_in"] else "") for machine in seat["machines"]]
+    places = dict.fromkeys(machine["node"] for machine in seat["machines"])
+    failed = dict.fromkeys(machine["instead_of"] for machine in seat["machines"] if machine.get("instead_of"))
+    if len(nodes) > 1 or failed:
+        names += [f"@{' '.join(places)}"] if places else []
+    return " ".join([*names, *(f"(not {node})" for node in failed)])
 
 
 def _ago(text: str) -> float:

@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
-import structlog
 import typer
 
 from labctl.cli import blueprints, classes, codes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
-
-# Standard output is for what was asked; what drivers log (retries, say) is for the log files of the services.
-structlog.configure(
-    wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR), logger_factory=structlog.PrintLoggerFactory(sys.stderr)
-)
 
 _EPILOG = (
     "Exit codes: 0 done · 1 refused or failed (the message says why) · 2 the command line is wrong · "

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import json
 import os
 import shlex
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from labctl import errors, ports
 from labctl.drivers import ansible_child, ansible_layout, ssh, ssh_ca, ssh_checks, ssh_connection, ssh_kept, ssh_openssh, ssh_parallel
+from labctl.drivers import gates as gates_
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedStep
 from labctl.model.site import Site
@@ -37,11 +39,16 @@ class _Job:
     folder: Path
     work: Path
     kept: ssh_kept.Kept
+    enter: ssh_kept.Enter
     progress: ports.Progress
 
     def on(self, names: Sequence[str], script: str, what: str, seconds: float) -> None:
         """The same script as root on several machines at once."""
-        self.each(names, lambda machine: self.kept.root(machine, script, timeout=seconds + 10), what)
+        self.each(names, lambda machine: self.root(machine, script, seconds), what)
+
+    def root(self, machine: Machine, script: str, seconds: float) -> ssh_connection.Outcome:
+        """One script on one machine."""
+        return self.kept.root(self.plan.environment, machine, self.enter, script, timeout=seconds + 10)
 
     def each(self, names: Sequence[str], work: Callable[[Machine], ssh_connection.Outcome], what: str) -> None:
         """Raises PlayFailed with the machine and its last words when one of them ends with another status than 0."""
@@ -56,7 +63,10 @@ class _Job:
 
 
 class Configurator:
-    """See the module. `forks`: Ansible's; `packages_hosts`: HOST:PORT each, what plays may reach while they run."""
+    """See the module. `forks`: Ansible's; `packages_hosts`: HOST:PORT each, what plays may reach while they run. With `kept`,
+    connections that the prober left open are used, and left open (`ports.Prober.leave`). With `gates`, how many Ansibles run at once is
+    learned there for all processes.
+    """
 
     def __init__(
         self,
@@ -66,10 +76,14 @@ class Configurator:
         forks: int = 10,
         packages_hosts: Sequence[str] = (),
         *,
+        kept: ssh_kept.Kept | None = None,
+        gates: gates_.Gates | None = None,
         user: str = ssh.DEPLOY_USER,
         port: int = 22,
     ) -> None:
         self._site = site
+        self._kept = kept
+        self._gates = gates
         self._authority = authority
         self._work = work
         self._forks = forks
@@ -81,16 +95,19 @@ class Configurator:
         """See `ports.Configurator`."""
         work = self._work.resolve() / plan.environment
         forget(work)
+        kept = self._kept or ssh_kept.Kept()
         try:
-            with ssh_kept.Kept(lambda machine: ssh.enter(self._authority, plan, machine, user=self._user, port=self._port)) as kept:
-                job = _Job(plan, machines, folder, work, kept, progress)
-                for piece in ansible_layout.runs(plan, folder):
-                    if isinstance(piece, ansible_layout.Run):
-                        self._ansible(job, piece)
-                    else:
-                        for number, step in piece.steps:
-                            self._own(job, number, step)
+            enter = functools.partial(ssh.enter, self._authority, plan, user=self._user, port=self._port)
+            job = _Job(plan, machines, folder, work, kept, enter, progress)
+            for piece in ansible_layout.runs(plan, folder):
+                if isinstance(piece, ansible_layout.Run):
+                    self._ansible(job, piece)
+                else:
+                    for number, step in piece.steps:
+                        self._own(job, number, step)
         finally:
+            if kept is not self._kept:
+                kept.leave(plan.environment)
             forget(work)
 
     def _own(self, job: _Job, number: int, step: PlannedStep) -> None:
@@ -108,7 +125,7 @@ class Configurator:
 
     def _script(self, job: _Job, machine: Machine, script: str, seconds: float) -> ssh_connection.Outcome:
         if not self._packages_hosts:
-            return job.kept.root(machine, script, timeout=seconds + 10)
+            return job.root(machine, script, seconds)
         job.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         known_hosts = job.work / f"known_hosts-{machine.name}"
         _write(known_hosts, self._authority.known_hosts())
@@ -120,20 +137,36 @@ class Configurator:
         return ssh_openssh.root(machine.name, f"{self._user}@{machine.address}", arguments, script, timeout=seconds + 10)
 
     def _ansible(self, job: _Job, run: ansible_layout.Run) -> None:
+        try:
+            self._play(job, run)
+        finally:
+            # A play may start a guest anew, and then nobody answers on a connection of before.
+            job.kept.leave(job.plan.environment)
+
+    def _play(self, job: _Job, run: ansible_layout.Run) -> None:
         names = sorted(run.machines)
         forget(job.work)
         self._lay_out(job.plan, job.machines, job.folder, run, job.work)
         if not self._packages_hosts:
-            ansible_child.play(job.work, job.plan, run, job.progress)
+            with self._turn(job.plan):
+                ansible_child.play(job.work, job.plan, run, job.progress)
             return
         job.on(names, ssh_openssh.open_packages(), "preparing packages", WRITE_SECONDS)
         try:
-            ansible_child.play(job.work, job.plan, run, job.progress)
+            with self._turn(job.plan):
+                ansible_child.play(job.work, job.plan, run, job.progress)
         except errors.LabctlError:
             with contextlib.suppress(errors.LabctlError):
                 job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
             raise
         job.on(names, ssh_openssh.close_packages(), "tidying up after packages", WRITE_SECONDS)
+
+    def _turn(self, plan: Plan) -> contextlib.AbstractContextManager[None]:
+        """Each Ansible computes for itself and its forks, so of these fewer go at once than of steps that wait."""
+        if self._gates is None:
+            return contextlib.nullcontext()
+        cores = os.cpu_count() or 1
+        return self._gates.gate("ansible", start=2 * cores, most=8 * cores, group=plan.classroom)
 
     def _lay_out(self, plan: Plan, machines: Sequence[Machine], folder: Path, run: ansible_layout.Run, work: Path) -> None:
         project = work / "project"

@@ -34,6 +34,10 @@ SLOW = 2.0
 """Work that takes this many times its quickest is queueing on the other side: no use in raising the limit."""
 
 
+FORGETS = 0.002
+"""So much of the way to the usual goes the quickest with each success: what was quick a thousand times ago may be so no more."""
+
+
 def never() -> bool:
     """For waits that nobody cancels."""
     return False
@@ -74,7 +78,7 @@ class State:
     def well(self, seconds: float, most: int) -> None:
         """Something inside went well. Called before it leaves."""
         self.usual = seconds if not self.usual else 0.7 * self.usual + 0.3 * seconds
-        self.quickest = min(seconds, self.quickest * 1.02 or seconds)
+        self.quickest = min(seconds, self.quickest + FORGETS * (self.usual - self.quickest) if self.quickest else seconds)
         if len(self.inside) < int(self.limit):
             return
         if self.usual > SLOW * self.quickest:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from labctl import errors, ports
 from labctl.drivers.proxmox import client as client_
 from labctl.drivers.proxmox import guests
 from labctl.model.environment import Machine
-from labctl.model.plan import Plan, PlannedMachine
+from labctl.model.plan import Plan
 from labctl.model.site import Site
 
 WORDS = "guests are paper: nothing runs in them and nobody can log in; times are modelled"
@@ -106,6 +106,8 @@ class Prober:
         self._times = times
         self._patience = patience
         self._grace = grace
+        self._boots: dict[str, float] = {}
+        """Kind -> how long a boot usually takes, in modelled seconds; learned."""
 
     @functools.cached_property
     def _client(self) -> client_.Client:
@@ -127,6 +129,9 @@ class Prober:
         self._pass(2 * self._times.login + checks * self._times.check)
         progress("all machines run and have booted; checks are not made on paper")
 
+    def leave(self, environment: str) -> None:
+        """Nothing was opened."""
+
     def seal(self, plan: Plan, machine: Machine, progress: ports.Progress) -> None:
         """See `ports.Prober`."""
         self._meet(plan, (machine,), progress)
@@ -140,28 +145,37 @@ class Prober:
             planned = plan.machine(machine.name)
             place = guests.Place(planned.node, planned.kind, machine.vmid)
             try:
-                self._await(place, lambda place=place, planned=planned: self._booted(plan, planned, place), began)  # type: ignore[misc]
+                self._await(place, f"{plan.environment}-{planned.name}", began)
             except errors.LabctlError as error:
                 error.machine = machine.name
                 raise
             progress(f"{machine.name}: has booted")
 
-    def _await(self, place: guests.Place, there: Callable[[], bool], began: float) -> None:
-        pause = _FIRST_LOOK / self._speed
-        while not there():
+    def _await(self, place: guests.Place, name: str, began: float) -> None:
+        """The first look comes shortly before guests of that kind have usually booted: asking each of a thousand again and again costs."""
+        uptime, early, pause = self._uptime(place, name), False, _FIRST_LOOK
+        if 0 < uptime < 0.9 * self._boots.get(place.kind, 0.0):
+            self._pass(0.9 * self._boots[place.kind] - uptime)
+            pause = max(0.1 * self._boots[place.kind], _FIRST_LOOK)
+        while not (uptime and self._booted(place)):
             if time.monotonic() - began > self._patience / self._speed + self._grace:
                 raise errors.Unreachable(f"{place} has not booted after {self._patience:.0f} s (modelled).")
-            time.sleep(max(pause, _LEAST_LOOK))
-            pause = min(pause * 1.5, _LONGEST_LOOK / self._speed)
+            time.sleep(max(pause / self._speed, _LEAST_LOOK))
+            early, pause = True, min(pause * 1.3, _LONGEST_LOOK)
+            uptime = uptime or self._uptime(place, name)
+        if early:
+            took = self._uptime(place, name)
+            self._boots[place.kind] = 0.7 * self._boots.get(place.kind, took) + 0.3 * took
 
-    def _booted(self, plan: Plan, planned: PlannedMachine, place: guests.Place) -> bool:
-        """Whether it runs and its system is up: as its agent says, for a container by having its addresses (`proxmox-truth.md` 2.1)."""
+    def _uptime(self, place: guests.Place, name: str) -> float:
+        """Modelled seconds for which it has run; 0 while it does not. Raises CheckFailed for another guest than the one of that name."""
         now = self._client.get(f"{place.path}/status/current")
-        wanted = f"{plan.environment}-{planned.name}"
-        if now.get("name") not in {wanted, None}:
-            raise errors.CheckFailed(f"{place} is called {now['name']}, not {wanted}: it is not the machine of this seat.")
-        if now.get("status") != "running":
-            return False
+        if now.get("name") not in {name, None}:
+            raise errors.CheckFailed(f"{place} is called {now['name']}, not {name}: it is not the machine of this seat.")
+        return max(float(now.get("uptime") or 0), 1.0) if now.get("status") == "running" else 0.0
+
+    def _booted(self, place: guests.Place) -> bool:
+        """Whether its system is up: as its agent says, for a container by having its addresses (`proxmox-truth.md` 2.1)."""
         if place.kind == "container":
             return _has_address(self._client.get(f"{place.path}/interfaces"))
         try:

@@ -7,6 +7,7 @@ runs the readiness checks. All machines of an environment are done at once. How 
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from labctl import errors, ports
-from labctl.drivers import ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_parallel, ssh_seal
+from labctl.drivers import ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_kept, ssh_parallel, ssh_seal
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedCheck, PlannedMachine
 from labctl.model.site import Site
@@ -51,8 +52,8 @@ def enter(
 
 
 class Prober:
-    """See the module. `user`, `port`, `patience` (seconds until sshd must answer) and `insist` (seconds for which a refused
-    login is tried again) differ only in unusual sites.
+    """See the module. With `kept`, connections of `enrol` stay open for what follows, until `leave`. `user`, `port`, `patience`
+    (seconds until sshd must answer) and `insist` (seconds for which a refused login is tried again) differ only in unusual sites.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Prober:
         site: Site,
         authority: ssh_ca.Authority,
         *,
+        kept: ssh_kept.Kept | None = None,
         user: str = DEPLOY_USER,
         port: int = 22,
         patience: float = BOOT_SECONDS,
         insist: float = REFUSAL_SECONDS,
     ) -> None:
         self._site = site
+        self._kept = kept
         self._authority = authority
         self._user = user
         self._port = port
@@ -89,7 +92,15 @@ class Prober:
             if planned.family == "linux":
                 self._prove(plan, planned, machine, folder, tell)
 
-        ssh_parallel.each(machines, one, progress)
+        try:
+            ssh_parallel.each(machines, one, progress)
+        finally:
+            self.leave(plan.environment)
+
+    def leave(self, environment: str) -> None:
+        """See `ports.Prober`."""
+        if self._kept is not None:
+            self._kept.leave(environment)
 
     def seal(self, plan: Plan, machine: Machine, progress: ports.Progress) -> None:
         """See `ports.Prober`. The key is not pinned here: a guest that was sealed before and started again has a new one, and still
@@ -109,22 +120,30 @@ class Prober:
         begun = time.monotonic()
         name = ssh_ca.host_name(plan, machine.name)
         first = ssh_connection.Trust(self._authority, name, machine.host_key, certificate=False)
-        with self._first_contact(machine, first) as connection:
-            host_key = connection.host_key
+        with contextlib.ExitStack() as ending:
+            connection = self._first_contact(machine, first)
+            ending.callback(connection.close)
             tell(f"{machine.name}: SSH answers after {time.monotonic() - begun:.1f} s")
-            certificate = self._authority.certify_host(host_key, [name, machine.address])
+            certificate = self._authority.certify_host(connection.host_key, [name, machine.address])
             script = ssh_enrol.script(plan, planned, host_certificate=certificate, user_authority=self._authority.user_authority())
             outcome = connection.root(script, timeout=ENROL_SECONDS)
-        if outcome.exit != 0:
-            raise errors.PermanentError(
-                f"{machine.name}: the guest cannot be enrolled (exit {outcome.exit}): {ssh_checks.mask(ssh_checks.tail(outcome), plan)}",
-                hint="Does the template have sudo without password for 'labctl', systemd and OpenSSH?",
-            )
-        if any(step.kind in _ANSIBLES for step in plan.steps):
-            # Ansible dials once: sshd must show its certificate by then. Labctl's own connections wait for that themselves.
-            self._connect(machine, replace(first, pinned=host_key, certificate=True)).close()
+            if outcome.exit != 0:
+                raise errors.PermanentError(
+                    f"{machine.name}: the guest cannot be enrolled (exit {outcome.exit}): "
+                    f"{ssh_checks.mask(ssh_checks.tail(outcome), plan)}",
+                    hint="Does the template have sudo without password for 'labctl', systemd and OpenSSH?",
+                )
+            if any(step.kind in _ANSIBLES for step in plan.steps):
+                # Ansible dials once: sshd must show its certificate by then. Labctl's own connections wait for that themselves.
+                self._meet(replace(first, pinned=connection.host_key, certificate=True), machine)
+            if self._kept is not None:
+                self._kept.keep(plan.environment, machine.name, connection)
+                ending.pop_all()
         tell(f"{machine.name}: enrolled ({time.monotonic() - begun:.1f} s)")
-        return replace(machine, host_key=host_key)
+        return replace(machine, host_key=connection.host_key)
+
+    def _meet(self, trust: ssh_connection.Trust, machine: Machine) -> None:
+        ssh_connection.meet(machine.address, trust, patience=self._patience, port=self._port)
 
     def _connect(
         self, machine: Machine, trust: ssh_connection.Trust, user: str = "", login: ssh_ca.Login | None = None
@@ -152,9 +171,13 @@ class Prober:
         checks = [check for check in plan.checks if check.machine == machine.name]
         entered = "terminal" in planned.access
         trust = ssh_connection.Trust(self._authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
-        with self._connect(machine, trust) as connection:
+        with contextlib.ExitStack() as ending:
+            connection = self._entered(plan, machine, trust, ending)
+            if not entered and not connection.certified:
+                # Nobody else will log in here: that labctl can again, after a reset say, is to be seen now.
+                self._meet(trust, machine)
             # After a start the services of the lab may come later than sshd; a degraded system is for the checks to judge.
-            connection.run("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1 || true", timeout=70)
+            connection.root("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; exit 0\n", timeout=70)
             if entered:
                 self._log_in_as_learner(plan, planned, machine)
                 tell(f"{machine.name}: {planned.login} can log in")
@@ -163,6 +186,13 @@ class Prober:
                 begun = time.monotonic()
                 ssh_checks.prove(check, place)
                 tell(f"{machine.name}: check '{_title(check, plan)}' passed ({time.monotonic() - begun:.1f} s)")
+
+    def _entered(
+        self, plan: Plan, machine: Machine, trust: ssh_connection.Trust, ending: contextlib.ExitStack
+    ) -> ssh_connection.Connection:
+        if self._kept is not None:
+            return self._kept.enter(plan.environment, machine, lambda _machine: self._connect(machine, trust))
+        return ending.enter_context(self._connect(machine, trust))
 
     def _log_in_as_learner(self, plan: Plan, planned: PlannedMachine, machine: Machine) -> None:
         """With a certificate such as the learner's own, on a terminal, to the learner's shell."""

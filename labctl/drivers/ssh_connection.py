@@ -7,29 +7,27 @@ What to run, and what an answer means, is decided in `ssh`, `ssh_enrol` and `ssh
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
-import select
-import socket
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import paramiko
 
 from labctl import errors
-from labctl.drivers import ssh_ca, ssh_root
+from labctl.drivers import ssh_ca, ssh_dial, ssh_root, ssh_session
 
 OUTPUT_LIMIT = 256 * 1024
 """Bytes kept of each of a command's outputs; the rest is read and dropped."""
 
-IDENTIFICATION_LIMIT = 255
-"""RFC 4253, 4.2: the identification line has at most 255 bytes. Lines before it are allowed there, but OpenSSH sends none."""
-
 HANDSHAKE_SECONDS = 15.0
 """Key exchange and login take 0.1-0.2 s; an overloaded node may need some seconds."""
 
+Got = TypeVar("Got")
 _CERTIFICATE = "ssh-ed25519-cert-v01@openssh.com"
 _PLAIN = "ssh-ed25519"
 _WEAK = {
@@ -88,11 +86,14 @@ class Outcome:
 
 
 class Connection:
-    """A logged-in connection; `host_key` is the guest's plain key. Use as a context manager."""
+    """A logged-in connection; `host_key` is the guest's plain key, `certified` whether a certificate for it was asked for. Use as a
+    context manager.
+    """
 
-    def __init__(self, transport: paramiko.Transport, machine: str, user: str, host_key: str) -> None:
+    def __init__(self, transport: paramiko.Transport, trust: Trust, user: str, host_key: str) -> None:
         self._transport = transport
-        self.machine = machine
+        self.machine = trust.name.partition(".")[0]
+        self.certified = trust.certificate
         self.user = user
         self.host_key = host_key
         self._root: ssh_root.RootShell | None = None
@@ -126,8 +127,8 @@ class Connection:
                 if stdin:
                     channel.sendall(stdin)
                 channel.shutdown_write()
-                stdout, stderr = _drain(channel, deadline)
-                return Outcome(_status(channel, deadline), stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+                stdout, stderr = ssh_session.drain(channel, deadline, OUTPUT_LIMIT)
+                return Outcome(ssh_session.status(channel, deadline), stdout.decode(errors="replace"), stderr.decode(errors="replace"))
         except TimeoutError as error:
             raise TookTooLong(f"{self.machine}: not finished within {timeout:g} s") from error
         except (paramiko.SSHException, OSError, EOFError) as error:
@@ -179,13 +180,34 @@ def connect(
 
     Raises Unreachable when nobody answered, LoginRefused, or PermanentError for a wrong host key.
     """
+
+    def attempt(deadline: float) -> Connection:
+        with _met(address, port, trust, deadline) as (transport, host_key):
+            _log_in(transport, user, login, trust)
+            return Connection(transport, trust, user, host_key)
+
+    return _until(address, trust, attempt, patience, insist)
+
+
+def meet(address: str, trust: Trust, *, patience: float, port: int = 22) -> str:
+    """The guest's plain key, judged as `connect` does, and nothing more: it costs the guest half of what a login costs."""
+
+    def attempt(deadline: float) -> str:
+        with _met(address, port, trust, deadline) as (transport, host_key):
+            transport.close()
+            return host_key
+
+    return _until(address, trust, attempt, patience, 0.0)
+
+
+def _until(address: str, trust: Trust, attempt: Callable[[float], Got], patience: float, insist: float) -> Got:
     machine = trust.name.partition(".")[0]
     deadline = time.monotonic() + patience
     last = "no answer"
     refused_since: float | None = None
     while True:
         try:
-            return _attempt(address, port, user, login, trust, deadline)
+            return attempt(deadline)
         except LoginRefused:
             refused_since = refused_since or time.monotonic()
             if time.monotonic() >= min(deadline, refused_since + insist):
@@ -202,10 +224,12 @@ def connect(
         time.sleep(0.05)  # the pause between two dials; a refused dial returns at once
 
 
-def _attempt(address: str, port: int, user: str, login: ssh_ca.Login, trust: Trust, deadline: float) -> Connection:
-    sock = _dial(address, port, deadline)
+@contextlib.contextmanager
+def _met(address: str, port: int, trust: Trust, deadline: float) -> Iterator[tuple[paramiko.Transport, str]]:
+    """Dialled, keys exchanged, the guest's key judged; closed where the block fails."""
+    sock = ssh_dial.dial(address, port, deadline)
     try:
-        _look_at_identification(sock, deadline)
+        ssh_dial.look_at_identification(sock, deadline, HANDSHAKE_SECONDS)
         transport = paramiko.Transport(sock, disabled_algorithms=_WEAK)
     except BaseException:
         sock.close()
@@ -215,48 +239,10 @@ def _attempt(address: str, port: int, user: str, login: ssh_ca.Login, trust: Tru
         left = min(HANDSHAKE_SECONDS, max(0.1, deadline - time.monotonic()))
         transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = left
         transport.start_client(timeout=left)
-        host_key = _judge(transport.get_remote_server_key(), trust)
-        _log_in(transport, user, login, trust)
+        yield transport, _judge(transport.get_remote_server_key(), trust)
     except BaseException:
         transport.close()
         raise
-    return Connection(transport, trust.name.partition(".")[0], user, host_key)
-
-
-def _dial(address: str, port: int, deadline: float) -> socket.socket:
-    """Short timeouts repeated: a SYN lost while the card comes up would cost a second (`access.md` 1.1)."""
-    patience = 0.1
-    while True:
-        left = deadline - time.monotonic()
-        try:
-            dialled = socket.create_connection((address, port), timeout=max(0.05, min(patience, left)))
-        except TimeoutError:
-            if left <= patience:
-                raise
-            patience = min(patience * 1.3, 2.0)
-        else:
-            # SSH's packets are small and each waits for an answer; Nagle's algorithm would hold every second one for 40 ms.
-            dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return dialled
-
-
-def _look_at_identification(sock: socket.socket, deadline: float) -> None:
-    """Wait for a whole identification line without taking it from the socket."""
-    until = min(deadline, time.monotonic() + HANDSHAKE_SECONDS)
-    seen = b""
-    while b"\n" not in seen:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("it accepts connections but says nothing")
-        sock.settimeout(left)
-        now = sock.recv(IDENTIFICATION_LIMIT, socket.MSG_PEEK)
-        if not now:
-            raise EOFError("it closed the connection at once")
-        if not now.startswith(b"SSH-2.0-"[: len(now)]) or (len(now) == IDENTIFICATION_LIMIT and b"\n" not in now):
-            raise OSError("what answers there does not speak SSH")
-        if now == seen:
-            time.sleep(0.02)  # a peek returns at once with what is there; wait for the rest of the line
-        seen = now
 
 
 def _judge(key: paramiko.PKey, trust: Trust) -> str:
@@ -285,40 +271,6 @@ def _log_in(transport: paramiko.Transport, user: str, login: ssh_ca.Login, trust
         raise LoginRefused(f"{trust.name.partition('.')[0]}: sshd does not let {user} in ({_reason(error)})") from error
     if more:
         raise LoginRefused(f"{trust.name.partition('.')[0]}: sshd wants more than a key from {user}")
-
-
-def _drain(channel: paramiko.Channel, deadline: float) -> tuple[bytes, bytes]:
-    """Read both outputs until they end, or until the command has ended and is silent (a daemon may hold them open)."""
-    kept = bytearray(), bytearray()
-    poll = select.poll()
-    poll.register(channel.fileno(), select.POLLIN)
-    while True:
-        ended = channel.eof_received or channel.closed
-        exited = channel.exit_status_ready()
-        quiet = True
-        for ready, receive, buffer in (
-            (channel.recv_ready, channel.recv, kept[0]),
-            (channel.recv_stderr_ready, channel.recv_stderr, kept[1]),
-        ):
-            if ready():
-                quiet = False
-                data = receive(65536)
-                buffer.extend(data[: OUTPUT_LIMIT - len(buffer)])
-        left = deadline - time.monotonic()
-        if quiet and ended:
-            return bytes(kept[0]), bytes(kept[1])
-        if left <= 0:
-            raise TimeoutError
-        if quiet and not poll.poll(min(left, 0.25) * 1000) and exited:
-            return bytes(kept[0]), bytes(kept[1])
-
-
-def _status(channel: paramiko.Channel, deadline: float) -> int:
-    if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
-        raise TimeoutError
-    if channel.exit_status < 0:
-        raise EOFError("no exit status came")
-    return channel.exit_status
 
 
 def _reason(error: BaseException) -> str:

@@ -13,8 +13,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from ipaddress import IPv4Network, ip_network
+from pathlib import Path
 from typing import Any
 
 from labctl import errors
@@ -25,6 +27,10 @@ from labctl.model.site import SLOTS_PER_PLOT, Site
 COMMAND_SECONDS = 20
 """ip and nft take milliseconds; a kernel that is busy taking namespaces down may hold them for a moment."""
 
+LAID_SECONDS = 5.0
+"""For so long after a look it is believed that address and rules are there, while the interface is the same. Nothing but a person takes
+them away from an interface that stays, and the next look puts them back."""
+
 
 class Wire:
     """See the module. `accounts`: the uids that may open connections to guests; by default the one labctl runs as."""
@@ -33,6 +39,7 @@ class Wire:
         self._site = site
         self._interface = site.management_interface
         self._accounts = tuple(accounts) if accounts is not None else (os.getuid(),)
+        self._laid_at: tuple[str | None, float] = (None, 0.0)
         self.table = f"labctl_{site.installation.replace('-', '_')}"
 
     @property
@@ -52,8 +59,9 @@ class Wire:
         """Permanent neighbours, so that no guest can claim another's address (`access.md` 1.2). Lays the wire first where it
         was lost.
         """
-        if not self._laid():
+        if not self._laid_lately() and not self._laid():
             self.lay()
+        self._laid_at = (self._index(), time.monotonic())
         lines = [f"neigh replace {machine.address} lladdr {machine.mac} dev {self._interface} nud permanent\n" for machine in machines]
         if lines:
             _run("ip", "-batch", "-", stdin="".join(lines))
@@ -124,6 +132,17 @@ class Wire:
 
     def _exists(self) -> bool:
         return _try("ip", "link", "show", "dev", self._interface) is not None
+
+    def _laid_lately(self) -> bool:
+        """A class lays its wire hundreds of times in a minute. An interface that vanished and came back has another index."""
+        index, at = self._laid_at
+        return index is not None and index == self._index() and time.monotonic() - at < LAID_SECONDS
+
+    def _index(self) -> str | None:
+        try:
+            return Path(f"/sys/class/net/{self._interface}/ifindex").read_text()
+        except OSError:
+            return None
 
     def _laid(self) -> bool:
         return self._exists() and self._has_address() and self._shown_rules() is not None

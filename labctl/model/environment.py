@@ -83,7 +83,7 @@ class Kept:
 class Machine:
     """What came to exist. `address` and `mac` are those of the management NIC; `host_key` is the guest's pinned
     SSH host key as "ssh-ed25519 AAAA..." (empty before the first contact). `stand_in` is true where the node runs a
-    container in place of the VM that was asked for.
+    container in place of the VM that was asked for; `instead_of` is the node that failed it before, where there was one.
     """
 
     name: str
@@ -94,6 +94,7 @@ class Machine:
     mac: str
     host_key: str = ""
     stand_in: bool = False
+    instead_of: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,17 @@ from labctl.model.plan import Plan, PlannedMachine
 
 @dataclass
 class _Room:
-    """What is left on a node. `pool` is the disk it takes from: its own, or one that nodes share."""
+    """What is left on a node. `pool` is the disk it takes from: its own, or one that nodes share. `seats`: placed here so far."""
 
     node: capacity.Node
     memory: float
     pool: _Pool
+    seats: int = 0
+
+    @property
+    def share(self) -> float:
+        """Free memory for each seat with one more: the largest goes first, so that seats come to be as free memory is."""
+        return self.node.memory / (self.seats + 1)
 
 
 @dataclass
@@ -35,8 +41,8 @@ class _Pool:
 
 
 def spread(plans: Sequence[Plan], site: site_.Site, supply: capacity.Supply) -> tuple[Plan, ...]:
-    """The same plans, each on the node with most free memory that has room for all of its machines; where none has room, on the one
-    with most memory all the same, and `capacity.fit` says what is short. A node that the plan avoids is not taken.
+    """The same plans, spread as free memory is spread, each on a node that has room for all of its machines; where none has room, on
+    one all the same, and `capacity.fit` says what is short. A node that the plan avoids is not taken.
 
     Raises Conflict where no node can carry a plan at all.
     """
@@ -51,7 +57,7 @@ def spread(plans: Sequence[Plan], site: site_.Site, supply: capacity.Supply) -> 
         if not able[needs]:
             raise errors.Conflict(_nowhere(plan, supply), hint="See the templates of its images in site.yaml, and which nodes are up.")
         roomy = [room for room in able[needs] if _has_room(plan, room, supply)]
-        chosen = max(roomy or able[needs], key=lambda room: room.memory)
+        chosen = max(roomy or able[needs], key=lambda room: room.share)
         _take(plan, chosen, supply)
         placed.append(on(plan, site, supply, chosen.node))
     return tuple(placed)
@@ -125,6 +131,7 @@ def _has_room(plan: Plan, room: _Room, supply: capacity.Supply) -> bool:
 
 def _take(plan: Plan, room: _Room, supply: capacity.Supply) -> None:
     memory, growth, full = _needs(plan, room, supply)
+    room.seats += 1
     room.memory -= memory
     room.pool.disk -= growth + (0 if room.pool.laid else full)
     room.pool.laid = True

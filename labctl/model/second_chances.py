@@ -37,16 +37,16 @@ def made_anew(env: Environment, step: Step) -> str:
     failed for good and a person asked again. Empty where there is none.
     """
     trouble = env.facts.trouble
-    return trouble.machine if trouble is not None and _had_its_chances(env, step) else ""
+    return trouble.machine if trouble is not None and had_its_chances(env, step) else ""
 
 
-def elsewhere(env: Environment, step: Step) -> str:
-    """The node that failed this step so often that it is tried on another one. Empty where there is none."""
-    trouble = env.facts.trouble
-    return trouble.node if trouble is not None and _had_its_chances(env, step) else ""
+def blamed_node(env: Environment) -> str:
+    """The node that was to blame when something failed last. Empty where there was none."""
+    return env.facts.trouble.node if env.facts.trouble else ""
 
 
-def _had_its_chances(env: Environment, step: Step) -> bool:
+def had_its_chances(env: Environment, step: Step) -> bool:
+    """Whether this step failed so often where it is, or a person asked for it again, that something else is tried."""
     trouble = env.facts.trouble
     if trouble is None or trouble.step is not step:
         return False

@@ -80,6 +80,11 @@ class Site(_Frozen):
     images: dict[str, Image] = Field(default_factory=dict)
 
     @property
+    def nodes(self) -> frozenset[str]:
+        """Nodes that hold a template of an image: those that are known without asking the cluster."""
+        return frozenset(template.node for image in self.images.values() for template in (*image.vm, *image.container))
+
+    @property
     def own_address(self) -> IPv4Address:
         """Labctl's own address on the management network: slot 1 of plot 0."""
         return self.management.network_address + 1

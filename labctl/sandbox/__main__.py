@@ -131,6 +131,7 @@ def faults(options: argparse.Namespace) -> int:
 def status(options: argparse.Namespace) -> int:
     """What is there; also while the node does not run. Looks only."""
     from labctl.sandbox import state
+    from labctl.sandbox.faults import watching
 
     home: Path = options.home.resolve()
     settings = node_.settings_of(home)
@@ -148,11 +149,13 @@ def status(options: argparse.Namespace) -> int:
     pools = sorted(known.content["pools"])
     known.close()
     facts = {"node": settings.node, "listen": settings.listen, "runtime": settings.runtime, "stands_in": True, "guests": guests}
-    facts |= {"vnets": vnets, "pools": pools}
+    facts |= {"vnets": vnets, "pools": pools, "faults": bool(watching.shown(home))}
     if options.json:
         _print(json.dumps(facts))
         return 0
     _print(f"node {settings.node} on https://{settings.listen}, guests are: {settings.runtime}; containers stand in for VMs")
+    if facts["faults"]:
+        _print(f"faults are in force: {home / watching.FILE}")
     for vmid, guest in guests.items():
         _print(f"  {vmid} {guest['type']} {guest['name']} {'running' if guest['running'] else 'stopped'}")
     return 0

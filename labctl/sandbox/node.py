@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sessions, state, tasks, volume_index
+from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sdn, sessions, state, tasks, volume_index
 from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
 from labctl.sandbox.paper import cluster, description
@@ -84,6 +84,7 @@ class Node:
         self.access: access_control.AccessControl = of.access if of else access_control.AccessControl(self.state)
         self.sessions: sessions.Sessions = of.sessions if of else sessions.Sessions(home / "tickets.key", self.state, self.access)
         self.volumes: volume_index.VolumeIndex = of.volumes if of else volume_index.VolumeIndex(self.state)
+        self.vnet_tags: sdn.VnetTags = of.vnet_tags if of else sdn.VnetTags(self.state)
         self._worked_out: dict[str, tuple[int, Any]] = {}
         self.paused: set[int] = of.paused if of else set()
         self.broadcast: broadcast.Broadcast = of.broadcast if of else broadcast.Broadcast()
@@ -100,6 +101,10 @@ class Node:
         pem = (self.home / "node.pem").read_text("ascii")
         certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
         return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
+
+    def away(self, name: str) -> bool:
+        """Whether the cluster does not hear of that node."""
+        return name in self.offline or self.conditions.offline(name)
 
     def worked_out(self, name: str, kind: str, work: Callable[[], Any]) -> Any:
         """What `work` makes of the content's values of that kind; kept until one of them is altered."""

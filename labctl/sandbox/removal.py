@@ -25,7 +25,10 @@ def referenced(guest: register.Guest) -> list[str]:
 
 
 def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, *, unreferenced: bool = False) -> None:
-    """The work of a delete; a template with linked clones is refused before anything is touched."""
+    """The work of a delete; a template with linked clones is refused before anything is touched. Where a volume cannot be freed for want
+    of its storage's lock, a container stays as it was, to be deleted again (pve-container `LXC.pm`, destroy_lxc_container), and a VM goes
+    with a warning while the volume stays (qemu-server `QemuServer.pm`, destroy_vm).
+    """
     own = [volume for volume in referenced(guest) if volume in node.content["volumes"] and volumes.owner(volume) == vmid]
     if register.is_template(guest):
         for volume in own:
@@ -34,9 +37,17 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
     with node.state.change() as content:
         content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
     for volume in own:
-        with node.locks.storage(volumes.split(volume)[0]):
-            node.acts.spend("free")
-            volumes.free(node, volume)
+        try:
+            with node.locks.storage(volumes.split(volume)[0]):
+                node.acts.spend("free")
+                volumes.free(node, volume)
+        except answers.Refused as refusal:
+            if guest["type"] == "qemu":
+                job.warn(f"Could not remove disk '{volume}', check manually: {refusal.as_task_error()}")
+                continue
+            with node.state.change() as content:
+                del content["guests"][str(vmid)]["config"]["lock"]
+            raise
     if unreferenced:
         for volume in volumes.of_guest(node, vmid):
             job.say(f"removing unreferenced volume '{volume}'")

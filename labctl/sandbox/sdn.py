@@ -12,10 +12,12 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from labctl.sandbox import answers
-from labctl.sandbox import node as node_
+from labctl.sandbox import answers, state
+
+if TYPE_CHECKING:
+    from labctl.sandbox import node as node_
 
 Thing = dict[str, Any]
 NAME = {"zones": "zone", "vnets": "vnet", "subnets": "subnet"}
@@ -36,6 +38,37 @@ def one(node: node_.Node, kind: str, name: str) -> Thing | None:
     """An object as configured."""
     found: Thing | None = node.content["sdn"].get(f"{kind}/{name}")
     return found
+
+
+class VnetTags:
+    """Which written VNets have a tag in a zone; kept up as they change, for with thousands of them each new one asks."""
+
+    def __init__(self, state_: state.State) -> None:
+        self._things = state_.content["sdn"]
+        self._state = state_
+        self._known: dict[str, tuple[Any, Any]] = {}
+        self._vnets: dict[tuple[Any, Any], set[str]] = {}
+        self._catch_up = state_.follow("sdn", self._read)
+
+    def others(self, zone: str, tag: Any, name: str) -> list[str]:
+        """VNets of that zone and tag but this one, sorted."""
+        self._catch_up()
+        with self._state.reading():
+            return sorted(self._vnets.get((zone, tag), set()) - {name})
+
+    def _read(self, key: str) -> None:
+        kind, _, name = key.partition("/")
+        if kind != "vnets":
+            return
+        before = self._known.pop(name, None)
+        if before in self._vnets:
+            self._vnets[before].discard(name)
+            if not self._vnets[before]:
+                del self._vnets[before]
+        thing = self._things.get(key)
+        if thing is not None:
+            self._known[name] = (thing.get("zone"), thing.get("tag"))
+            self._vnets.setdefault(self._known[name], set()).add(name)
 
 
 def running(node: node_.Node, kind: str) -> dict[str, Thing]:

@@ -184,8 +184,25 @@ def _credentials(node: node_.Node) -> None:
     new.rename(node.home / "credentials.json")
 
 
+def _check_same(home: Path, cluster: description.Cluster | None) -> None:
+    if not (home / "settings.json").exists():
+        return
+    known = description.kept(home)
+    told = "remove it with `wipe` first, or take another home"
+    if (known is None) != (cluster is None):
+        there, asked = ("a single node", "a cluster") if known is None else ("a paper cluster", "a single node")
+        raise description.BadDescription(f"in {home} there is {there}, which cannot become {asked}: {told}")
+    if known and cluster and (known.nodes, known.storages, known.storage, known.zone) != (
+        cluster.nodes, cluster.storages, cluster.storage, cluster.zone,
+    ):  # fmt: skip
+        raise description.BadDescription(f"in {home} there is a paper cluster with other nodes, storages or zones: {told}")
+
+
 def prepare_home(home: Path, settings: node_.Settings, cluster: description.Cluster | None = None) -> None:
-    """Folder, certificates, settings and what a paper cluster is made of; an existing home keeps its runtime and its keys."""
+    """Folder, certificates, settings and what a paper cluster is made of; an existing home keeps its keys, and its cluster's nodes and
+    storages: guests are on them.
+    """
+    _check_same(home, cluster)
     home.mkdir(parents=True, exist_ok=True, mode=0o755)
     if cluster:
         description.write(home, cluster)

@@ -13,7 +13,6 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ class State:
             self._written.setdefault(kind, {})[key] = body
         self._touched: set[tuple[str, str]] = set()
         self._followers: dict[str, list[set[str]]] = {}
-        self.generation: Counter[str] = Counter()
+        self.generation = dict.fromkeys(KINDS, 0)
         """How often anything of a kind was altered: what was worked out from it holds while this stays."""
         self.things: dict[str, tracked.Things] = {
             kind: tracked.Things(self._marker(kind), {key: json.loads(body) for key, body in rows.items()})

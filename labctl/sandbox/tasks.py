@@ -35,6 +35,7 @@ class Job:
         self.done = threading.Event()
         self.between: Callable[[], None] | None = None
         """Called between two steps: a fault's way to end the worker there."""
+        self.warnings = 0
         self._file = log.open("a", encoding="utf-8", buffering=1)
 
     def say(self, text: str) -> None:
@@ -42,6 +43,11 @@ class Job:
         self._meet()
         for line in text.split("\n"):
             self._file.write(line + "\n")
+
+    def warn(self, text: str) -> None:
+        """A line of the log that makes the end `WARNINGS: n` instead of `OK`."""
+        self.warnings += 1
+        self.say(f"WARN: {text}")
 
     def checkpoint(self) -> None:
         """Between two steps: end here if somebody deleted the task."""
@@ -95,6 +101,8 @@ class Tasks:
         try:
             self._acts.begin()
             status = ends.work(stroke, worker, job, self._state, self._pace)
+            if status == "OK" and job.warnings:
+                status = f"WARNINGS: {job.warnings}"
         except ends.CutOff:
             status = "unexpected status"
         except answers.Refused as refusal:

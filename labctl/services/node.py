@@ -186,13 +186,14 @@ def remarks(settings: settings_.Settings) -> list[str]:
     found = status(settings)
     if not found:
         return ["the sandbox node of this home says nothing of itself"]
+    wrong = [f"FAULTS ARE IN FORCE: the node does wrong what {home(settings) / 'faults.yaml'} says"] if found.get("faults") else []
     if paper(settings):
         size, speed = _paper_nodes(settings) or 1, read_site(settings).paper_speed
-        return [f"IT IS A PAPER CLUSTER of {size} nodes, its clock runs {speed:g} times as fast as ours: {paper_.WORDS}"]
+        return [f"IT IS A PAPER CLUSTER of {size} nodes, its clock runs {speed:g} times as fast as ours: {paper_.WORDS}", *wrong]
     lines = [f"it is the sandbox node of this machine, which speaks the Proxmox API; guests are {found.get('runtime')}"]
     if found.get("stands_in"):
         lines.append("KVM does not run here: a container stands in for each virtual machine")
-    return lines
+    return lines + wrong
 
 
 def lacks(found: dict[str, Any]) -> str:

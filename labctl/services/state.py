@@ -61,5 +61,5 @@ def _of_wiring(settings: settings_.Settings, found: dict[str, Any]) -> None:
 
 def _class(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[str, Any]:
     now = wired.clock.now()
-    words = [lifecycle.status(env, now).value for env in wired.environments.environments(classroom=room.slug, gone=True)]
+    words = [lifecycle.status(env, now).value for env in wired.environments.environments(classroom=room.slug, gone=True, bare=True)]
     return {"slug": room.slug, "ends": room.lease.ends.isoformat(), "seats": len(room.seats), "ready": words.count("ready")}

@@ -5,15 +5,17 @@ from __future__ import annotations
 from labctl import ports
 from labctl.model import second_chances
 from labctl.model.environment import Environment, Machine, Step
-from labctl.steps import build
-from labctl.steps.kit import Kit
+from labctl.steps import build, elsewhere
+from labctl.steps.kit import Done, Kit
 
 
-def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
+def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...] | Done:
     """BUILT to CONFIGURED. The machines come back with their host keys. A guest that failed again and again is cloned afresh. Golden
     machines become templates, which have no snapshots.
     """
     plan = build.planned(kit, env)
+    if (moved := elsewhere.instead(kit, env, Step.CONFIGURE, plan, progress)) is not None:
+        return moved
     if name := second_chances.made_anew(env, Step.CONFIGURE):
         kit.provisioner.discard(plan, (name,), progress)
         kit.provisioner.build(plan, progress)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from labctl import ports
 from labctl.model.environment import Environment, Machine
+from labctl.steps import build
 from labctl.steps.kit import Kit
 
 
 def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
     """READY (or CONFIGURED) to CONFIGURED. Every part of it may be repeated."""
-    plan = kit.environments.plan(env.id)
+    plan = build.planned(kit, env)
     progress(f"handing over to seat {plan.seat.number}")
     kit.provisioner.build(plan, progress)
     kit.wire.open(env.facts.machines)

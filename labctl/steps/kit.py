@@ -22,11 +22,19 @@ class Traces(Protocol):
 
 
 class Elsewhere(Protocol):
-    """Another node for what one failed. Filled by `labctl.goldens`, which knows what clones stand on there."""
+    """Another node for what one failed. Filled by `labctl.elsewhere`."""
+
+    def away(self, plan: Plan) -> str:
+        """The node of this plan, if it is away while others are up; else empty."""
 
     def elsewhere(self, plan: Plan, node: str) -> Plan:
         """The plan on another node than this one and those it avoids already. Raises what a preflight raises: there is none, or
         nobody can say.
+        """
+
+    def replace(self, env: Environment, plan: Plan, node: str) -> bool:
+        """Give the seat of this environment another one elsewhere, and want this one gone; False where it has no seat. Raises as
+        `elsewhere`, and Conflict.
         """
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from labctl import ports
 from labctl.model import second_chances
-from labctl.model.environment import Environment, Machine
-from labctl.steps.kit import Kit
+from labctl.model.environment import Environment, Machine, Step
+from labctl.steps import elsewhere
+from labctl.steps.kit import Done, Kit
 
 
-def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...]:
-    """CONFIGURED to READY."""
+def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...] | Done:
+    """CONFIGURED to READY. While there is nothing yet that is the learner's own, a seat may go to another node instead."""
     plan = kit.environments.plan(env.id)
+    if not second_chances.goes_back(env) and (moved := elsewhere.instead(kit, env, Step.PROVE, plan, progress)) is not None:
+        return moved
     if second_chances.goes_back(env):
         # The learner's own work is not ours to judge: that they can get at it is what has to be true again.
         progress("gone back to the learner's work: their login is proven, the checks of a fresh seat are not run")

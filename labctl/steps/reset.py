@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from labctl import ports
 from labctl.model import second_chances
-from labctl.model.environment import Environment
+from labctl.model.environment import Environment, Step
+from labctl.steps import elsewhere
 from labctl.steps.kit import Done, Kit
 
 
@@ -22,6 +23,8 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> Done:
         else:
             kit.provisioner.go_back(plan, name(env.facts.kept.round), progress)
         return Done(env.facts.machines)
+    if (moved := elsewhere.instead(kit, env, Step.RESET, plan, progress)) is not None:
+        return moved
     rolled = kit.provisioner.reset(plan, progress, keep=name(env.wishes.round))
     if not rolled.missing:
         return Done(env.facts.machines, kept=rolled.kept)

@@ -12,6 +12,7 @@ import socket
 import threading
 import time
 import urllib.parse
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,7 @@ def _guest(api: _Api, machine: PlannedMachine, key: str, one_container: threadin
     kind = "qemu" if machine.kind == "vm" else "lxc"
     base = f"/nodes/{machine.node}/{kind}"
     lock = one_container if kind == "lxc" else contextlib.nullcontext()
-    with lock:  # type: ignore[attr-defined]
+    with lock:
         api.wait(machine.node, api.call("POST", f"{base}/{machine.template}/clone", newid=machine.vmid, pool=_POOL))
     settings: dict[str, object] = {"cores": machine.cpus, "memory": machine.memory}
     for nic in machine.nics:
@@ -104,8 +105,10 @@ def _remove(api: _Api, machine: PlannedMachine) -> None:
         api.wait(machine.node, api.call("DELETE", base, purge=1))
 
 
-def seconds(site: Site, plans: list[Plan], key: str) -> float:
-    """Seconds from the first request to the last guest's SSH banner; the guests of `plans`, which must not exist now."""
+def seconds(site: Site, plans: list[Plan], key: str, reached: Callable[[], object]) -> float:
+    """Seconds from the first request to the last guest's SSH banner; the guests of `plans`, which must not exist now. `reached` is
+    called then, before they are taken away.
+    """
     api = _Api(site, threading.local())
     machines = [machine for plan in plans for machine in plan.machines]
     networks = [network for plan in plans for network in plan.networks]
@@ -121,7 +124,9 @@ def seconds(site: Site, plans: list[Plan], key: str) -> float:
         one_container = threading.Lock()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda machine: _guest(api, machine, key, one_container), machines))
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        reached()
+        return took
     finally:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda machine: _remove(api, machine), machines))
@@ -134,8 +139,8 @@ def seconds(site: Site, plans: list[Plan], key: str) -> float:
             api.call("DELETE", "/pools", poolid=_POOL)
 
 
-def of(house: House, blueprint: str, learners: int) -> float:
-    """The floor for a class of that many learners, on plots that labctl does not use meanwhile."""
+def of(house: House, blueprint: str, learners: int, reached: Callable[[], object] = lambda: None) -> float:
+    """The floor for a class of that many learners, on plots that labctl does not use meanwhile; `reached`: see `seconds`."""
     site = shelf.read_site(house.home / "site.yaml")
     lab, _ = shelf.Shelf((REPOSITORY / "blueprints",), house.home / "shelf").read(blueprint)
     plots = site.plots[-learners:]
@@ -152,4 +157,4 @@ def of(house: House, blueprint: str, learners: int) -> float:
         )
         for number, plot in enumerate(plots, 1)
     ]
-    return seconds(site, plans, (house.home / "secrets" / "deploy_key.pub").read_text().strip())
+    return seconds(site, plans, (house.home / "secrets" / "deploy_key.pub").read_text().strip(), reached)

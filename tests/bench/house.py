@@ -55,6 +55,8 @@ def _up(environment: dict[str, str], log: Path) -> None:
     os.environ.update(environment)
     log.parent.mkdir(exist_ok=True)
     with log.open("a") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
 
         @contextlib.contextmanager
         def timed(what: str) -> Iterator[list[str]]:
@@ -88,7 +90,7 @@ class House:
             "COLUMNS": "200",
             **settings,
         }
-        for passed in ("LABCTL_ENGINE", "LABCTL_CACHE", "LABCTL_WORKERS"):
+        for passed in ("LABCTL_ENGINE", "LABCTL_PULUMI", "LABCTL_CACHE", "LABCTL_WORKERS"):
             if passed in os.environ:
                 self.environment[passed] = os.environ[passed]
 

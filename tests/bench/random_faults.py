@@ -48,7 +48,7 @@ ANY = ("drop", "lost-answer", "proxy-595", "proxy-596", "proxy-599", "slow", "ga
 """Kinds that any call can have: these also strike anywhere at all, now and then."""
 
 
-def file(chance: random.Random, most: int = 6) -> str:
+def file(chance: random.Random, most: int = 12) -> str:
     """The text of a fault file with one to `most` faults."""
     known = {(one.verb, one.template): one for one in catalogue.load().methods.values()}
     rules = [_anywhere(chance) if chance.random() < 0.2 else _rule(chance, known) for _ in range(chance.randint(1, most))]
@@ -64,7 +64,7 @@ def _rule(chance: random.Random, known: Mapping[tuple[str, str], catalogue.Metho
     kind = chance.choice(kinds.of(known[verb, path]))
     rule: dict[str, Any] = {"call": f"{verb} {path}", "do": kind.name}
     if chance.random() < 0.6:
-        rule["nth"] = chance.randint(1, 3)
+        rule["nth"] = chance.randint(1, 2)
     else:
         rule |= {"chance": chance.choice((0.1, 0.3, 0.6)), "times": chance.randint(1, 4)}
     if kind.follows and chance.random() < 0.5:

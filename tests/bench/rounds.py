@@ -13,7 +13,6 @@ import functools
 import json
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +22,9 @@ import requests
 
 from labctl.drivers import ssh_ca
 from labctl.ports import Bundle
+from labctl.sandbox.faults import watching
 from tests.bench import killing, random_faults, traces
-from tests.bench.house import REPOSITORY, House, roster
+from tests.bench.house import House, roster
 
 COURSES = {
     "linux-first-steps": "test -w ~/course && test -s ~/course/letter.txt && systemctl is-active -q heartbeat",
@@ -162,14 +162,8 @@ class Round:
 
     def _fault(self) -> None:
         text = random_faults.file(self.chance)
-        file = self.house.home / "faults-wanted.yaml"
-        file.write_text(text)
-        self._node_faults("set", str(file))
+        watching.put(self.house.home / "sandbox", text, "random faults")
         self._tell(f"{text.count('do:')} faults")
-
-    def _node_faults(self, *words: str) -> None:
-        command = [sys.executable, "-m", "labctl.sandbox", "faults", "--home", str(self.house.home / "sandbox"), *words]
-        subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
 
     def _press(self, word: str) -> None:
         """A button on the board. It may be refused, or nobody may be there to hear it."""
@@ -187,7 +181,7 @@ class Round:
             self._tell(word)
 
     def _calm(self) -> None:
-        self._node_faults("clear")
+        watching.clear(self.house.home / "sandbox")
         log = self.house.home / "sandbox" / "faults.log"
         if log.exists():
             kinds = [json.loads(line)["kind"] for line in log.read_text().splitlines()]
@@ -217,10 +211,10 @@ class Round:
 
     def _settled(self, wanted: set[str]) -> bool:
         try:
-            self.house.wait("rest", lambda: all(seat["status"] in wanted for seat in self._seats()), RESTS)
+            self.house.wait("rest", lambda: all(_rests(seat, wanted) for seat in self._seats()), RESTS)
         except TimeoutError:
             for seat in self._seats():
-                if seat["status"] not in wanted:
+                if not _rests(seat, wanted):
                     said = f"{seat['status']} ({seat['state']}, doing {seat['doing']}; {seat['trouble'] or seat['note']})"
                     self.found.lost.append(f"round {self.number}: seat {seat['number']} does not come to rest: {said}")
             return False
@@ -274,6 +268,11 @@ class Round:
 
     def _tell(self, text: str) -> None:
         self.told.append(f"{time.monotonic() - self.begun:.0f}s {text}")
+
+
+def _rests(seat: dict[str, Any], wanted: set[str]) -> bool:
+    """What a swap took from a learner is a spare's place now, and is removed."""
+    return seat["status"] in wanted or (seat["status"] == "gone" and seat["learner"] is None)
 
 
 def _why(error: requests.RequestException) -> str:

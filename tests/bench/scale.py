@@ -41,7 +41,7 @@ LARGEST_CLASS = 500
 """As many learners as one roster may have."""
 PARTS = ("worker", "beat", "api", "broker")
 """labctl's own processes; the node is the cluster."""
-LOOK_EVERY = 2.0
+LOOK_EVERY = 4.0
 
 
 def main() -> None:

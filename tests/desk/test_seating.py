@@ -207,8 +207,8 @@ def test_a_fit_says_when_all_would_be_ready_from_times_measured_here(front):  # 
     for step in (Step.BUILD, Step.CONFIGURE, Step.PROVE):
         front.wired.timings.measured(room.seats[0].environment, step, 10.0)
     starts = front.clock.now() + timedelta(hours=2)
-    answer = front.wired.fitting.fit("box-each", 5, starts=starts)
-    assert answer.ready_at == starts + timedelta(seconds=60), "two waves with four steps at once"
+    answer = front.wired.fitting.fit("box-each", front.wired.workers + 1, starts=starts)
+    assert answer.ready_at == starts + timedelta(seconds=60), "two waves: one seat more than steps that are done at once"
 
 
 def test_what_does_not_fit_is_told_with_everything_that_is_short(front):  # noqa: F811

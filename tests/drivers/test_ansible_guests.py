@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from labctl import errors
-from labctl.drivers import ansible, ssh, ssh_kept
+from labctl.drivers import ansible, ssh, ssh_connection, ssh_kept
 from labctl.model.plan import PlannedStep
 
 pytestmark = pytest.mark.guests
@@ -230,11 +231,39 @@ def test_what_is_not_on_the_list_stays_closed(lab, folder, work):
 
 
 def test_a_connection_that_ended_meanwhile_is_opened_anew(lab):
-    with ssh_kept.Kept(lambda machine: ssh.enter(lab.authority, lab.plan, machine)) as kept:
-        assert kept.root(lab.machines[0], "true\n", timeout=10).exit == 0
+    kept, machine, environment = ssh_kept.Kept(), lab.machines[0], lab.plan.environment
+
+    def root(script: str) -> ssh_connection.Outcome:
+        return kept.root(environment, machine, functools.partial(ssh.enter, lab.authority, lab.plan), script, timeout=10)
+
+    try:
+        assert root("true\n").exit == 0
         with pytest.raises(errors.Unreachable):
-            kept.root(lab.machines[0], "pkill -9 -u labctl sshd; sleep 5\n", timeout=10)
-        assert kept.root(lab.machines[0], "echo again\n", timeout=10).stdout == "again\n"
+            root("pkill -9 -u labctl sshd; sleep 5\n")
+        assert root("echo again\n").stdout == "again\n"
+    finally:
+        kept.leave(environment)
+
+
+def logins(lab) -> int:
+    """Logins on all machines so far. Counting is itself one on each."""
+    counted = "journalctl --sync; journalctl -t sshd --no-pager | grep -c 'Accepted publickey'"
+    return sum(int(lab.on(machine.name, counted)) for machine in lab.machines)
+
+
+def test_the_proof_goes_on_over_the_connections_of_first_contact(lab, work):
+    kept = ssh_kept.Kept()
+    prober = ssh.Prober(lab.guests.site, lab.authority, kept=kept)
+    configurator = ansible.Configurator(lab.guests.site, lab.authority, work, kept=kept)
+    plan, both = lab.with_(steps=(step("write", "/etc/kept", content="x\n"),)), len(lab.machines)
+    before = logins(lab)
+    machines = prober.enrol(plan, lab.machines, print)
+    configurator.configure(plan, machines, work, print)
+    prober.prove(plan, machines, work, print)
+    learners = sum("terminal" in machine.access for machine in plan.machines)
+    assert logins(lab) == before + both + both + learners  # the count's own, first contact's, the learner's
+    prober.prove(plan, machines, work, print)  # nothing was left open
+    assert logins(lab) == before + both + both + learners + both + both + learners
 
 
 def running(work: Path) -> list[str]:

@@ -8,7 +8,7 @@ import shlex
 import pytest
 
 from labctl import errors
-from labctl.drivers import ansible, ansible_layout
+from labctl.drivers import ansible, ansible_layout, gates, ssh_ca
 from labctl.model.plan import PlannedStep
 from tests.drivers import guests_here
 
@@ -130,3 +130,24 @@ def test_a_written_file_is_in_no_argument():
     assert "FLAG{secret}" not in script
     assert "chown shop" in script
     assert "'/srv/a file'" in script
+
+
+def test_an_ansible_takes_a_place_at_the_gate_of_all_ansibles_and_leaves_it(tmp_path_factory, folder):
+    home = tmp_path_factory.mktemp("home")
+    all_gates = gates.Gates(home / "gates")
+    (folder / "quiet.yml").write_text("- {hosts: box, gather_facts: false, tasks: []}")
+    (folder / "wrong.yml").write_text("- {hosts: box, gather_facts: false, tasks: [{nosuchmodule: {}}]}")
+    configurator = ansible.Configurator(SITE, ssh_ca.Authority(home / "secrets"), home / "work", gates=all_gates)
+    inside = []
+
+    def look(_line):
+        inside.append(len(all_gates.look("ansible").inside))
+
+    quiet = plan(step("playbook", "quiet.yml"))
+    made = guests_here.made(quiet)
+    configurator.configure(quiet, made, folder, look)
+    with pytest.raises(errors.PlayFailed, match="nosuchmodule"):
+        configurator.configure(plan(step("playbook", "wrong.yml")), made, folder, look)
+    state = all_gates.look("ansible")
+    assert (state.number, state.inside, state.halved) == (2, {}, 0.0)
+    assert set(inside) == {1}

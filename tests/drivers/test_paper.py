@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from infra import provisioner as provisioner_
 from labctl import errors
 from labctl.drivers import paper
 from labctl.drivers.proxmox import client as client_
 from labctl.model.plan import PlannedCheck, PlannedStep
+from labctl.sandbox.paper import description
+from tests.cluster import cluster_here
 from tests.infra import node_plans
 from tests.sandbox_node import SandboxNode
 
@@ -99,3 +102,23 @@ def test_nobody_gets_files_that_open_nothing(built):
     plan, machines, _, _ = built
     with pytest.raises(errors.Conflict, match="nobody can log in to seat"):
         paper.Keys().bundle(plan, machines, datetime.now(UTC))
+
+
+def test_a_boot_is_waited_for_and_the_next_one_is_looked_at_when_it_has_usually_ended(tmp_path):
+    (tmp_path / "cluster").mkdir()
+    cluster = description.default(2, 10.0)
+    with cluster_here.ClusterHere(tmp_path / "cluster", cluster) as here:
+        here.wrong("{call: 'POST /nodes/{node}/qemu/{vmid}/agent/ping', do: slow, for: 0.001s}")  # its log counts the looks
+        site = here.site()
+        provisioner = provisioner_.Provisioner(site, tmp_path / "state", "embedded", tmp_path / "passphrase", node_plans.KEY)
+        prober, looks, booted = paper.Prober(site, 10.0), [], cluster.times.boot_vm / 10.0
+        for plot in (3, 4):
+            plan = node_plans.plan(site, plot=plot, machines="web:vm")
+            machines = provisioner.build(plan, silent)
+            begun = time.monotonic()
+            prober.enrol(plan, machines, silent)
+            assert time.monotonic() - begun > 0.5 * booted
+            looks.append(len(here.struck.read_text().splitlines()) - sum(looks))
+            prober.prove(plan, machines, tmp_path, silent)
+            looks[-1] += len(here.struck.read_text().splitlines()) - sum(looks)
+        assert looks[1] < looks[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import re
 import threading
 from concurrent import futures
@@ -117,6 +118,27 @@ def test_many_who_wait_for_tasks_of_a_node_share_one_look(node, to):
     lists, single = to.client.of("GET /nodes/[^/]+/tasks"), to.client.of("GET .*/tasks/UPID/status")
     assert lists > 0
     assert lists + single < 12 * 3
+
+
+def test_a_volume_that_stayed_when_its_vm_went_is_freed_too(node, to):
+    to = dataclasses.replace(to, pool="labs/crossing")
+    place = clone(to, node, 0, "vm")
+    hold = '{call: "DELETE /nodes/{node}/qemu/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 12s}'
+    node.wrong(hold)
+    assert guests.destroy(to, place, None)
+    assert "lock-held" in node.struck.read_text()
+    assert to.client.of("POST /nodes/[^/]+/qemu") == 1
+    assert [name for name in node.node.content["volumes"] if f"-{place.vmid}-" in name] == []
+    assert to.free(place.vmid)
+
+
+def test_a_container_whose_volume_could_not_be_freed_is_deleted_again(node, to):
+    place = clone(to, node, 0)
+    hold = '{call: "DELETE /nodes/{node}/lxc/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 12s}'
+    node.wrong(hold)
+    assert guests.destroy(to, place, None)
+    assert to.client.of("DELETE /nodes/[^/]+/lxc/.*") > 1
+    assert to.free(place.vmid)
 
 
 def test_few_who_wait_ask_for_their_tasks_alone(node, to):

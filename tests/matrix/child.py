@@ -24,9 +24,9 @@ from tests import fakes
 from tests.infra import node_plans
 
 SPEED = 2000.0
-TOO_LONG = 60
+TOO_LONG = 180
 """Seconds for one life."""
-TURNS = 40
+TURNS = 24
 AT_ONCE = 1e-6
 """Seconds of patience: an error goes up at the first attempt, so that it is the runner that repeats the step."""
 

@@ -74,6 +74,10 @@ class House:
         """labctl in this process, for people's wishes and for looking."""
         return child.wired(self.home, self.site, self.now, child.AT_ONCE)
 
+    def cluster(self) -> Any:
+        """The cluster as labctl talks to it."""
+        return self.wired().provisioner._cluster()
+
     def environment_(self) -> Any:
         """What the store says."""
         with contextlib.closing(_Looking(self.wired())) as looking:

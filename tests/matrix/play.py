@@ -13,20 +13,25 @@ import sys
 import threading
 import time
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 from typing import Self
 
+from labctl.drivers.proxmox import networks
 from labctl.model.environment import State, Wanted
-from labctl.sandbox import faults
+from labctl.sandbox import faults, removal, volumes
 from labctl.sandbox.faults import rules
 from tests.matrix import child, forking, judging, points, scenes
 from tests.matrix.house import Frozen, House, Killer, Recorder
 
 ASKS = 3
 """How often a person asks again."""
+
+PATIENCE = 5.0
+"""Seconds for which one case in three lets the client itself repeat a call; in the others the runner repeats the step."""
 
 
 @dataclass
@@ -46,6 +51,7 @@ class Outcome:
     case: points.Case
     wrong: list[str] = field(default_factory=list)
     missed: bool = False
+    root: bool = False
     asked: int = 0
     seconds: float = 0.0
 
@@ -62,11 +68,12 @@ class Matrix:
 
     def __enter__(self) -> Self:
         self.before = scenes.pristine(self._forks())
-        with futures.ThreadPoolExecutor(self._jobs) as pool:
-            self.stages = dict(zip(self._names, pool.map(self._stage, self._names), strict=True))
+        self._pool = futures.ThreadPoolExecutor(self._jobs)
+        self.stages = dict(zip(self._names, self._pool.map(self._stage, self._names), strict=True))
         return self
 
     def __exit__(self, *gone: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
         for forks in self._all_forks:
             forks.__exit__(None, None, None)
         for kept in (self.before, *(one for stage in self.stages.values() for one in (stage.begins, stage.ends))):
@@ -100,9 +107,8 @@ class Matrix:
 
     def play(self, chosen: Sequence[points.Case]) -> Iterator[Outcome]:
         """Try them side by side, outcomes as they come."""
-        with futures.ThreadPoolExecutor(self._jobs) as pool:
-            for done in futures.as_completed([pool.submit(self.one, case) for case in chosen]):
-                yield done.result()
+        for done in futures.as_completed([self._pool.submit(self.one, case) for case in chosen]):
+            yield done.result()
 
     def one(self, case: points.Case) -> Outcome:
         """Try one."""
@@ -113,9 +119,14 @@ class Matrix:
             with House(self._forks(), stage.begins) as house:
                 life = self._kill(house, case, outcome) if case.rule is None else self._fail(house, case.rule, outcome)
                 house.rest()
+                if case.rule and case.rule.kind.name == "sdn-node-failed":
+                    # Proxmox's own network reload failed behind an apply that said OK: the next apply, whoever makes it, mends that.
+                    networks.settle(house.cluster())
                 outcome.asked = life.asked
                 outcome.wrong += self._judge(house, stage, life, case)
-                if stage.scene.rests != State.GONE and not outcome.wrong:
+                # Where nothing was repeated, what labctl keeps is what it keeps when all goes well, and one removal in eight is enough.
+                shaken = case.rule is None or life.troubles or zlib.crc32(str(case).encode()) % 8 == 0
+                if shaken and life.state != State.GONE and not outcome.wrong:
                     outcome.wrong += self._removed(house)
         except Exception:
             outcome.wrong.append(f"the test itself failed: {traceback.format_exc()[-1500:]}")
@@ -135,12 +146,16 @@ class Matrix:
     def _fail(self, house: House, rule: rules.Rule, outcome: Outcome) -> child.Life:
         house.here.follow(rules.Rules((rule,)))
         struck = house.here.node.faults
-        life = house.live(asks=ASKS if points.needs_a_person(outcome.case) else 0)
+        patience = PATIENCE if zlib.crc32(str(outcome.case).encode()) % 3 == 0 else child.AT_ONCE
+        life = house.live(patience=patience, asks=ASKS if points.needs_a_person(outcome.case) else 0)
         outcome.missed = not struck.counts()[1]
-        if rule.locked and not outcome.missed:
-            # Nobody but root can unlock such a guest: what labctl has to do until then is to say so and leave nothing half believed.
-            house.rest()
-            _unlock(house)
+        house.rest()
+        if _unlock(house):
+            # A worker that died hard, or could not finish a removal, leaves the guest's `lock`. Nobody but root takes that away
+            # (`client-sequence.md` 3): until then labctl says so and believes nothing that is not true.
+            outcome.root = True
+            said = any(" is locked (" in line or "is taken by a guest" in line for line in life.troubles) or rule.locked
+            assert said, f"nobody was told of the lock: {life}"
             life = house.live(asks=ASKS)
         return life
 
@@ -148,10 +163,16 @@ class Matrix:
         said = [f"said: {line}" for line in life.troubles[-2:]]
         if life.wrong:
             return [life.wrong[-1500:], *said]
+        if life.state == State.GONE and stage.scene.golden and life.troubles and points.needs_a_person(case):
+            # A bake that fails for good is removed whole, by itself; whoever needs it opens another.
+            crumbs = judging.different(self.before.world, judging.world(house.here.node)) + judging.files(house.home)
+            return [*crumbs, *said] if crumbs else []
         if life.state != stage.scene.rests:
             return [f"rests as {life.state}, not {stage.scene.rests}, after {life.asked} asked again", *said]
         wanted, got = stage.ends.world, judging.world(house.here.node)
-        if life.asked:
+        # What cannot go back for a reason that nobody knows is made anew, and then nothing of before is kept: labctl says so.
+        anew = "build" in life.steps and stage.scene.step == "reset" and points.needs_a_person(case)
+        if life.asked or anew:
             wanted, got = judging.without_kept(wanted), judging.without_kept(got)
         wrong = judging.different(wanted, got) + judging.facts_differ(stage.ends.facts, child.facts(house.environment_()))
         wrong += [f"file: {name}" for name in sorted(set(stage.ends.files) ^ set(judging.files(house.home)))]
@@ -168,14 +189,16 @@ class Matrix:
         return [f"after removal: {crumb}" for crumb in crumbs]
 
 
-def _unlock(house: House) -> None:
-    """What root does: `qm unlock` and `pct unlock`, and half-made guests, which only root sees, are destroyed."""
-    node = house.here.node
+def _unlock(house: House) -> bool:
+    """What root does: `qm unlock` and `pct unlock`; guests that are half made, which only root sees, or half removed are destroyed."""
+    node, found = house.here.node, False
     with node.state.change() as content:
         for vmid, guest in list(content["guests"].items()):
-            guest["config"].pop("lock", None)
-            if "clone-of" in guest:
-                del content["guests"][vmid]
+            lock = guest["config"].pop("lock", None)
+            found = found or lock is not None
+            if "clone-of" in guest or lock == "destroyed":
+                removal.discard(node, int(vmid), volumes.of_guest(node, int(vmid)))
+    return found
 
 
 def draw(known: Sequence[points.Case], number: int, seed: int) -> list[points.Case]:
@@ -200,6 +223,7 @@ def summary(outcomes: Sequence[Outcome], known: int) -> dict[str, object]:
         "missed": sum(one.missed for one in outcomes),
         "wrong": sum(bool(one.wrong) for one in outcomes),
         "asked_again": sum(bool(one.asked) for one in outcomes),
+        "unlocked_by_root": sum(one.root for one in outcomes),
     }
 
 
@@ -229,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             outcomes.append(outcome)
             if outcome.wrong:
                 print(f"WRONG {outcome.case}", *outcome.wrong[:8], sep="\n      ", flush=True)
-            if number % 100 == 0:
+            if number % 50 == 0:
                 print(f"... {number}", flush=True)
     by_kind = Counter(one.case.kind for one in outcomes if one.wrong)
     print("wrong by kind:", dict(by_kind.most_common()))

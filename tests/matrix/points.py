@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from labctl.sandbox import catalogue, faults
 from labctl.sandbox.faults import kinds, rules
 
-PERSON = frozenset({"forbidden", "unauthorised", "refuse", "vanished", "storage-full", "agent-silent", "task-interrupted"})
+PERSON = frozenset({"forbidden", "unauthorised", "refuse", "vanished", "storage-full", "agent-silent"})
 """Kinds after which a person may have to ask again: nothing tells labctl that trying the same once more would help."""
 
 LASTS = {"node-frozen": 40.0, "lock-held": 15.0, "task-slow": 5.0}

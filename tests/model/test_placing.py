@@ -39,6 +39,15 @@ def test_seats_spread_by_free_memory_and_a_seat_stands_whole_on_one_node():
     assert nodes_of(placed) == [["pve10"], ["pve1"], ["pve2"], ["pve10"], ["pve1"], ["pve2"], ["pve10"]]
 
 
+def test_a_little_more_memory_does_not_draw_the_whole_class():
+    nodes = [capacity.Node(f"pve{n}", 500_000 + (4000 if n == 3 else 0), 500_000, "ceph", shared=True) for n in (1, 2, 3, 4)]
+    placed = nodes_of(placing.spread(plans(12), site("pve1"), supply(nodes, ("pve1", 9001))))
+    assert {node: placed.count([node]) for node in ("pve1", "pve2", "pve3", "pve4")} == {"pve1": 3, "pve2": 3, "pve3": 3, "pve4": 3}
+    twice = [capacity.Node(f"pve{n}", 10_000 * n, 500_000, "ceph", shared=True) for n in (1, 2)]
+    placed = nodes_of(placing.spread(plans(9), site("pve1"), supply(twice, ("pve1", 9001))))
+    assert (placed.count(["pve1"]), placed.count(["pve2"])) == (3, 6)
+
+
 def test_a_shared_storage_lets_a_clone_go_where_its_template_is_not():
     (_, second) = placing.spread(plans(2), site("pve1"), supply(SHARED[:2], ("pve1", 9001)))
     assert [(m.node, m.template, m.template_node) for m in second.machines] == [("pve2", 9001, "pve1")] * 2

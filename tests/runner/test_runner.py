@@ -33,6 +33,26 @@ def test_an_environment_is_built_configured_proven_and_then_left_alone(world):
     assert world.bell.rung == [env, env]
 
 
+def test_a_proof_goes_on_over_connections_of_the_step_before_and_no_turn_leaves_any_open(world):
+    (env,) = world.open()
+    left_open, seen = world.wired.prober.left_open, []
+    world.script.during = {verb: lambda: seen.append(set(left_open)) for verb in ("prove", "reset")}
+    world.wired.runner.look()
+    assert (seen, left_open) == ([{env}], set())
+    left_open.add(env)
+    world.wired.classrooms.wish(env, again)
+    world.wired.runner.look()
+    assert (seen, left_open) == ([{env}, set(), set()], set())
+
+
+@pytest.mark.parametrize("verb", ["configure", "mark_ready"])
+def test_a_step_that_fails_leaves_no_connection_open(world, verb):
+    world.open()
+    world.script.failures[verb] = [errors.Unreachable("the guest does not answer.")]
+    world.wired.runner.look()
+    assert world.wired.prober.left_open == set()
+
+
 def test_progress_and_outcomes_stand_in_the_journal(world):
     (env,) = world.open()
     world.run(env)

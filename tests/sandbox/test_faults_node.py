@@ -118,22 +118,24 @@ def test_an_unknown_outcome_is_done_or_not(kind, after, api, wrong, vmid):
 
 
 TASK_LOCKS = [
-    ("config-lock", "clone failed: can't lock file '/var/lock/qemu-server/lock-9000.conf' - got timeout"),
+    ("config-lock", "clone failed: can't lock file '{flock}' - got timeout"),
     ("storage-lock", "clone failed: can't lock file '/var/lock/pve-manager/pve-storage-lab' - got timeout"),
     ("cluster-lock", "clone failed: can't add VM {vmid} to pool 'labs': cfs-lock 'file-user_cfg' error: got lock request timeout"),
-    ("task-error", "got timeout"),
+    ("task-error", "clone failed: got timeout"),
     ("task-interrupted", "clone failed: received interrupt"),
     ("task-killed", "unexpected status"),
 ]
 
 
+@pytest.mark.parametrize(("path", "template"), [(VM, 9000), (CT, 9001)], ids=["vm", "container"])
 @pytest.mark.parametrize(("kind", "end"), TASK_LOCKS, ids=[one[0] for one in TASK_LOCKS])
-def test_a_task_that_fails_leaves_nothing_and_may_be_repeated(kind, end, api, wrong, node, vmid):
-    wrong(kind, "POST /nodes/{node}/qemu/{vmid}/clone", more=", nth: 1")
-    assert cloned(api, vmid) == end.format(vmid=vmid)
+def test_a_task_that_fails_leaves_nothing_and_may_be_repeated(kind, end, path, template, api, wrong, node, vmid):
+    wrong(kind, f"POST {path}/{template}/clone", more=", nth: 1")
+    flock = "/var/lock/qemu-server/lock-9000.conf" if path == VM else "/run/lock/lxc/pve-config-9001.lock"
+    assert cloned(api, vmid, path, template) == end.format(vmid=vmid, flock=flock)
     assert not there(api, vmid)
     assert not [volume for volume in node.node.content["volumes"] if str(vmid) in volume]
-    assert cloned(api, vmid) == "OK"
+    assert cloned(api, vmid, path, template) == "OK"
 
 
 @pytest.mark.parametrize("kind", ["task-error", "task-killed"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from labctl.sandbox import catalogue
@@ -124,3 +126,8 @@ def test_a_pattern_means_calls(pattern, call, means):
     method, _ = catalogue.load().find(verb, path)
     wanted, where = pattern.split()
     assert rules.Pattern(wanted, where).means(verb, method.template, path) is means
+
+
+def test_the_example_is_right():
+    example = Path(__file__).parents[2] / "examples/faults.yaml"
+    assert len(list(reading.read(example.read_text("utf-8"), example.name))) == 5

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labctl.sandbox import answers
+from labctl.sandbox import answers, catalogue, faults
+from labctl.sandbox.faults import reading
 from labctl.sandbox.paper import description
 from tests.sandbox.paper_cluster import PaperCluster
 
@@ -69,3 +70,20 @@ def test_guests_of_local_storage_stay_where_their_template_is(local: PaperCluste
     volumes = local("GET", "/nodes/pve2/storage/lab/content", vmid=200)
     assert [row["volid"] for row in volumes] == ["lab:basevol-9011-disk-0/subvol-200-disk-0"]
     assert local("GET", "/nodes/pve1/storage/lab/content", vmid=200) == []
+
+
+def test_a_node_that_is_away_is_seen_by_the_others_and_its_guests_are_unknown(three: PaperCluster) -> None:
+    assert three.task("POST", "/nodes/pve1/lxc/9001/clone", newid=200, target="pve2", full=0) == "OK"
+    three.node.broadcast.gather(three.node)
+    rule = reading.read(
+        "version: 1\nfaults:\n- {call: 'GET /nodes/{node}/lxc', do: node-offline, node: pve2, for: 600s}\n", "away.yaml"
+    ).rules[0]
+    found = catalogue.load().find("GET", "/nodes/pve2/lxc")
+    assert found
+    three.node.conditions.begin(rule, faults.Call(found[0], "/nodes/pve2/lxc", found[1]))
+    assert {row["node"]: row["status"] for row in three("GET", "/nodes")} == {"pve1": "online", "pve2": "offline", "pve3": "online"}
+    assert {row["name"]: row["online"] for row in three("GET", "/cluster/status") if row["type"] == "node"}["pve2"] == 0
+    rows = {row["vmid"]: row["status"] for row in three("GET", "/cluster/resources", type="vm")}
+    assert (rows[200], rows[9001]) == ("unknown", "stopped")
+    three.node.conditions.clear()
+    assert {row["status"] for row in three("GET", "/nodes")} == {"online"}

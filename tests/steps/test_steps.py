@@ -87,6 +87,36 @@ def test_what_cannot_be_taken_away_keeps_the_blame_on_its_node(tools, env, scrip
     assert caught.value.node == "sandbox"
 
 
+def test_a_seat_whose_guests_stand_on_a_node_that_is_away_gets_other_machines(tools, env, script):
+    tools.places.nodes.append("pve2")
+    tools.places.gone = "sandbox"
+    script.failures["remove"] = [errors.Unreachable("sandbox does not answer.")]
+    done = configure.run(tools, failed(env, Step.CONFIGURE, machine="box"), print)
+    assert (done.anew, done.plan, tools.places.replaced) == (True, None, ["sandbox"])
+
+
+@pytest.mark.parametrize("step", [Step.CONFIGURE, Step.PROVE, Step.RESET])
+def test_every_step_before_a_learner_works_there_may_end_in_another_node(tools, env, step):
+    tools.places.nodes.append("pve2")
+    done = table.STEPS[step](tools, failed(env, step, node="sandbox"), print)
+    assert (done.anew, done.plan.machines[0].node) == (True, "pve2")
+
+
+def test_what_a_learner_went_back_to_is_not_built_elsewhere(tools, env, script):
+    tools.places.nodes.append("pve2")
+    wishes = replace(env.wishes, round=2, undo=2)
+    tools.prober.cluster.change(lambda things: things["configured"].update({"e1": True}))
+    tools.prober.cluster.change(lambda things: things["guests"].update({"e1-box": 1}))
+    prove.run(tools, replace(failed(env, Step.PROVE, node="sandbox"), wishes=wishes), print)
+    assert verbs(script) == ["open", "prove"]
+
+
+def test_where_a_templates_node_fails_another_node_is_no_help(tools, env, script):
+    tools.places.nodes.append("pve2")
+    build.run(tools, failed(env, Step.BUILD, node="golden-node"), print)
+    assert verbs(script) == ["build", "open"]
+
+
 def test_golden_machines_of_one_nodes_own_storage_stay_there(tools, env):
     tools.places.nodes.append("pve2")
     tools.environments.bound = "sandbox"

@@ -134,3 +134,53 @@ def test_old_times_go(store, room):
     assert len(times[Step.BUILD]) == timings.NEWEST
     assert times[Step.BUILD][0] == timings.NEWEST + 4
     assert times[Step.PROVE] == (1.0,)
+
+
+def given_up(old):
+    return replace(old.wishes, wanted=Wanted.GONE, aside=True)
+
+
+def test_a_seat_gets_a_new_environment_and_the_old_one_is_wanted_gone(store, room):
+    seat = room.seats[0]
+    secret = store.create(Token("ada", "learner", seat.environment))
+    fresh = replace(seat, environment="fresh00001")
+    store.replace(seat, fresh, lambda plot: fakes.plan("fresh00001", plot), given_up, PLOTS)
+    assert store.classroom("monday").seats[0] == fresh
+    assert store.check(secret).environment == "fresh00001"
+    old, new = store.environment(seat.environment), store.environment("fresh00001")
+    assert (old.wishes.wanted, old.wishes.aside) == (Wanted.GONE, True)
+    assert [(one.number, one.environment, one.learner) for one in store.classroom("monday").seats][2:] == [(3, seat.environment, None)]
+    assert old.seat == 3
+    assert (new.wishes.wanted, new.wishes.lease, new.seat, new.facts) == (Wanted.READY, room.lease, 1, Facts())
+    assert new.plot not in {1, 2}, "the old one keeps its plot while anything may stand there"
+    assert store.plan("fresh00001").plot == new.plot
+    assert set(store.due(9)) >= {seat.environment, "fresh00001"}
+
+
+def test_a_seat_with_other_machines_by_now_or_a_class_that_ends_keeps_what_it_has(store, room):
+    seat = room.seats[0]
+    fresh = replace(seat, environment="fresh00001")
+
+    def refused(old):
+        raise errors.Conflict("its class is over.")
+
+    before = store.classroom("monday"), store.environments()
+    with pytest.raises(errors.Conflict, match="its class is over"):
+        store.replace(seat, fresh, lambda plot: fakes.plan("fresh00001", plot), refused, PLOTS)
+    other = replace(seat, environment=room.seats[1].environment)
+    with pytest.raises(errors.Conflict, match="has other machines by now"):
+        store.replace(other, fresh, lambda plot: fakes.plan("fresh00001", plot), given_up, PLOTS)
+    assert (store.classroom("monday"), store.environments()) == before
+
+
+def test_a_new_plan_is_saved_with_the_facts_and_only_under_the_newest_claim(store, room):
+    environment = room.seats[0].environment
+    claim = store.claim(environment, "me", timedelta(seconds=60))
+    moved = store.plan(environment).model_copy(update={"avoid": ("pve1",)})
+    store.settle(claim, Facts(), moved)
+    assert store.plan(environment) == moved
+    store.release(claim)
+    store.claim(environment, "another", timedelta(seconds=60))
+    with pytest.raises(errors.ClaimLost):
+        store.settle(claim, Facts(), moved.model_copy(update={"avoid": ("pve1", "pve2")}))
+    assert store.plan(environment).avoid == ("pve1",)

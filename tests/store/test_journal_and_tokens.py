@@ -86,3 +86,11 @@ def test_a_statement_that_fails_does_not_show_its_values(store):
         connection.execute(sa.text("SELECT :secret FROM nowhere_at_all"), {"secret": "hush"})
     assert "nowhere_at_all" in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+def test_lines_of_many_environments_are_written_at_once_and_read_by_each(store):
+    store.write_all({}, "close")
+    store.write_all({"e1": "one", "e2": "two" * 4000}, "close", "anna")
+    assert [(line.environment, line.step, line.text, line.who) for line in store.read(environment="e1")] == [("e1", "close", "one", "anna")]
+    (second,) = store.read(environment="e2")
+    assert len(second.text) == 4000

@@ -48,6 +48,42 @@ def refresh_standing(connection: sa.Connection, ground: str, now: datetime) -> N
     refresh(connection, (environments.c.stands_on == ground) & (environments.c.state == State.NEW.value), now)
 
 
+_C = environments.c
+_NOW = sa.bindparam("now", type_=_C.due_at.type)
+_DUE = _C.due_at <= _NOW
+_FREE = _C.claimed_until.is_(None) | (_C.claimed_until <= _NOW)
+
+# The questions are put together once: for SQLAlchemy that is more work than asking them.
+_HELD = sa.select(_C.id, _C.classroom, _C.holder, _C.due_at, _C.leaves_at).where(_C.holder.is_not(None), _C.claimed_until > _NOW)
+_OLDEST = sa.select(_C.id).where(_DUE, _FREE).order_by(_C.due_at, _C.id).limit(sa.bindparam("most", type_=sa.Integer))
+_MORE = sa.select(_C.id).where(_DUE, _FREE).limit(1)
+_REMOVAL = sa.select(_C.id, _C.leaves_at).where(_C.leaves_at <= _NOW, _DUE, _FREE).order_by(_C.leaves_at).limit(1)
+_FENCE = sa.select(_C.fence).where(_C.id == sa.bindparam("chosen")).with_for_update()
+_TAKE = (
+    sa.update(environments)
+    .where(_C.id == sa.bindparam("chosen"))
+    .values({name: sa.bindparam(f"new_{name}", type_=_C[name].type) for name in ("fence", "holder", "claimed_until")})
+)
+
+
+def _first_of_each_class() -> sa.Select[Any]:
+    """Classes there are, and of each the environment to begin with: one that is begun, and one that is not."""
+    here = environments.alias("here")
+    ready = (here.c.classroom == classrooms.c.id) & (here.c.due_at <= _NOW) & (here.c.leaves_at > _NOW)
+    ready &= here.c.claimed_until.is_(None) | (here.c.claimed_until <= _NOW)
+    first = sa.select(here.c.id).where(ready).order_by(here.c.due_at, here.c.seat).limit(1).correlate(classrooms)
+    return sa.select(
+        classrooms.c.id,
+        classrooms.c.golden,
+        classrooms.c.starts,
+        first.where(here.c.state.in_(_BEGUN)).scalar_subquery().label("begun"),
+        first.where(here.c.state == State.NEW.value).scalar_subquery().label("fresh"),
+    ).where(classrooms.c.living)
+
+
+_CLASSES = _first_of_each_class()
+
+
 class BacklogRows(part.Part):
     """Fills the port Backlog."""
 
@@ -60,46 +96,26 @@ class BacklogRows(part.Part):
             chosen = _chosen(connection, holder, places, now)
             if chosen is None:
                 return None
-            fence = connection.execute(sa.select(environments.c.fence).where(environments.c.id == chosen).with_for_update()).scalar_one()
+            fence = connection.execute(_FENCE, {"chosen": chosen}).scalar_one()
             claim = Claim(environment=chosen, holder=holder, fence=fence + 1, until=now + hold)
-            values = {"fence": claim.fence, "holder": holder, "claimed_until": claim.until}
-            connection.execute(sa.update(environments).where(environments.c.id == chosen).values(**values))
-            more = connection.execute(sa.select(environments.c.id).where(_due(now), _free(now)).limit(1)).one_or_none()
-            return ports.Taken(claim, more=more is not None)
+            values = {"new_fence": claim.fence, "new_holder": holder, "new_claimed_until": claim.until}
+            connection.execute(_TAKE, {"chosen": chosen, **values})
+            return ports.Taken(claim, more=connection.execute(_MORE, {"now": now}).one_or_none() is not None)
 
     def due(self, limit: int) -> tuple[str, ...]:
         """Due and in nobody's hands, oldest first; before them those whose holder is seen to be dead."""
         now = self._clock.now()
-        query = sa.select(environments.c.id).where(_due(now), _free(now)).order_by(environments.c.due_at, environments.c.id)
         with self._connection.reading() as connection:
-            left = [
-                row.id
-                for row in _held(connection, now)
-                if row.due_at is not None and row.due_at <= now and liveness.surely_dead(row.holder)
-            ]
-            return (*left, *connection.scalars(query.limit(limit)))[:limit]
+            dead = [row for row in connection.execute(_HELD, {"now": now}).all() if liveness.surely_dead(row.holder)]
+            left = [row.id for row in dead if row.due_at is not None and row.due_at <= now]
+            return (*left, *connection.scalars(_OLDEST, {"now": now, "most": limit}))[:limit]
 
     def ended(self) -> tuple[str, ...]:
         """Classes whose lease is over and of which nothing is left, but which nobody closed."""
-        left = sa.select(environments.c.id).where(environments.c.classroom == classrooms.c.id, environments.c.state != State.GONE.value)
+        left = sa.select(_C.id).where(_C.classroom == classrooms.c.id, _C.state != State.GONE.value)
         over = classrooms.c.living & classrooms.c.closed.is_(None) & ~classrooms.c.golden & (classrooms.c.ends <= self._clock.now())
         with self._connection.reading() as connection:
             return tuple(connection.scalars(sa.select(classrooms.c.slug).where(over, ~left.exists()).order_by(classrooms.c.id)))
-
-
-def _due(now: datetime) -> sa.ColumnElement[bool]:
-    return environments.c.due_at <= now
-
-
-def _free(now: datetime) -> sa.ColumnElement[bool]:
-    return environments.c.claimed_until.is_(None) | (environments.c.claimed_until <= now)
-
-
-def _held(connection: sa.Connection, now: datetime) -> Sequence[Any]:
-    """What is in somebody's hands: as many as there are places, however many environments there are."""
-    c = environments.c
-    query = sa.select(c.id, c.classroom, c.holder, c.due_at, c.leaves_at).where(c.holder.is_not(None), c.claimed_until > now)
-    return connection.execute(query).all()
 
 
 def _going(row: Any, now: datetime) -> bool:
@@ -109,7 +125,7 @@ def _going(row: Any, now: datetime) -> bool:
 
 def _chosen(connection: sa.Connection, holder: str, places: int, now: datetime) -> str | None:
     """Which one `holder` ("PROCESS/TURN") takes."""
-    held = _held(connection, now)
+    held = connection.execute(_HELD, {"now": now}).all()
     dead = {row.id for row in held if liveness.surely_dead(row.holder)}
     at_work = [row for row in held if row.id not in dead]
     mine = [row for row in at_work if row.holder.rpartition("/")[0] == holder.rpartition("/")[0]]
@@ -127,27 +143,16 @@ def _chosen(connection: sa.Connection, holder: str, places: int, now: datetime) 
 def _classes(connection: sa.Connection, at_work: Sequence[Any], now: datetime) -> dict[urgency.Line, str]:
     """Of each class for which something is due, which environment would be the next."""
     counts = Counter(row.classroom for row in at_work if not _going(row, now))
-    here = environments.alias("here")
-    ready = (here.c.classroom == classrooms.c.id) & (here.c.due_at <= now) & (here.c.leaves_at > now)
-    ready &= here.c.claimed_until.is_(None) | (here.c.claimed_until <= now)
-    first = sa.select(here.c.id).where(ready).order_by(here.c.due_at, here.c.seat).limit(1).correlate(classrooms)
-    query = sa.select(
-        classrooms.c.id,
-        classrooms.c.golden,
-        classrooms.c.starts,
-        first.where(here.c.state.in_(_BEGUN)).scalar_subquery().label("begun"),
-        first.where(here.c.state == State.NEW.value).scalar_subquery().label("fresh"),
-    ).where(classrooms.c.living)
     return {
         urgency.Line(counts[row.id], row.starts, row.id, golden=row.golden): row.begun or row.fresh
-        for row in connection.execute(query).all()
+        for row in connection.execute(_CLASSES, {"now": now}).all()
         if row.begun or row.fresh
     }
 
 
 def _removals(connection: sa.Connection, at_work: Sequence[Any], now: datetime) -> dict[urgency.Line, str]:
     """The removal that waits longest."""
-    c = environments.c
-    query = sa.select(c.id, c.leaves_at).where(c.leaves_at <= now, _due(now), _free(now)).order_by(c.leaves_at).limit(1)
-    row = connection.execute(query).one_or_none()
-    return {} if row is None else {urgency.Line(sum(_going(one, now) for one in at_work), row.leaves_at, leaving=True): row.id}
+    row = connection.execute(_REMOVAL, {"now": now}).one_or_none()
+    if row is None:
+        return {}
+    return {urgency.Line(sum(_going(one, now) for one in at_work), row.leaves_at, leaving=True): row.id}

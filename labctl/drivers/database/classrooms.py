@@ -146,6 +146,12 @@ class ClassroomRows(part.Part):
             _refresh_class(connection, number, self._clock.now())
 
     def _write_seat(self, connection: sa.Connection, number: int, seat: Seat, plot: int, plan: Plan, lease: Lease) -> None:
+        self._write_environment(connection, number, seat, plot, plan, lease)
+        learner = dict(vars(seat.learner)) if seat.learner else None
+        line = {"classroom": number, "number": seat.number, "learner": learner, "environment": seat.environment}
+        connection.execute(sa.insert(seats).values(**line))
+
+    def _write_environment(self, connection: sa.Connection, number: int, seat: Seat, plot: int, plan: Plan, lease: Lease) -> None:
         own = {
             "id": seat.environment,
             "classroom": number,
@@ -157,9 +163,6 @@ class ClassroomRows(part.Part):
         }
         wishes, facts = rows.wishes_columns(Wishes(wanted=Wanted.READY, lease=lease)), rows.facts_columns(Facts())
         connection.execute(sa.insert(environments).values(**own, **wishes, **facts))
-        learner = dict(vars(seat.learner)) if seat.learner else None
-        line = {"classroom": number, "number": seat.number, "learner": learner, "environment": seat.environment}
-        connection.execute(sa.insert(seats).values(**line))
 
 
 def _refresh_class(connection: sa.Connection, number: int, now: datetime) -> None:

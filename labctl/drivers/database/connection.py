@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,13 @@ import sqlalchemy as sa
 from sqlalchemy import event, exc, pool
 
 from labctl import errors
-from labctl.drivers.database import tables
+from labctl.drivers.database import tables, writers
 
 BUSY_SECONDS = 30
 """How long a writer waits for SQLite's one write lock."""
+
+KEPT = 4
+"""Connections kept open by a process; more are opened when more are needed at once."""
 
 _MIGRATION_LOCK = 0x6C616263
 """Any number that is always the same: PostgreSQL's advisory lock while tables change."""
@@ -34,6 +37,8 @@ class Connection:
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._pid = 0
+        self._inherited: list[sa.Engine] = []
+        self._writers: writers.Writers | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -44,8 +49,11 @@ class Connection:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction: all of it is written, or nothing."""
-        with self._translated(), self._ready().connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
+        with self._translated():
+            engine = self._ready()
+            turn = self._writers.turn() if self._writers else nullcontext()
+            with turn, engine.connect().execution_options(writes=True) as connection, connection.begin():
+                yield connection
 
     def migrate(self) -> None:
         """Bring the tables to `tables.HEAD`. Several processes may do this at once; one works, the others wait."""
@@ -61,12 +69,14 @@ class Connection:
     def _ready(self) -> sa.Engine:
         with self._lock:
             if self._engine is None or self._pid != os.getpid():
-                # A forked child must not use its parent's connections, nor close them (close=False).
                 if self._engine is not None:
-                    self._engine.dispose(close=False)
+                    # A forked child must not use its parent's connections, nor close them, which forgetting them would do.
+                    self._inherited.append(self._engine)
                 engine = _engine(self._url)
                 _bring_up_to_date(engine)
                 self._engine, self._pid = engine, os.getpid()
+                file = engine.url.database if engine.dialect.name == "sqlite" else None
+                self._writers = writers.Writers(Path(file), BUSY_SECONDS) if file else None
             return self._engine
 
     @contextmanager
@@ -98,9 +108,9 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise errors.BadInput("labctl's database must be a file: worker and API share it.")
     Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    # Opening a file costs a fraction of a millisecond, and a connection kept by nobody is in no other thread or child.
-    driver = {"timeout": BUSY_SECONDS, "isolation_level": None}
-    engine = sa.create_engine(url, poolclass=pool.NullPool, connect_args=driver, hide_parameters=True)
+    # Kept open: opening one and setting it up costs more than most of what is asked of it. One thread at a time uses each.
+    driver = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+    engine = sa.create_engine(url, poolclass=pool.QueuePool, pool_size=KEPT, max_overflow=-1, connect_args=driver, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:

@@ -28,9 +28,9 @@ class EnvironmentRows(part.Part):
             raise errors.NotFound(f"there is no environment '{environment}'.")
         return rows.environment(row)
 
-    def environments(self, *, classroom: str | None = None, gone: bool = False) -> tuple[Environment, ...]:
+    def environments(self, *, classroom: str | None = None, gone: bool = False, bare: bool = False) -> tuple[Environment, ...]:
         """By class and seat; those of one class (the newest of that name), if one is named."""
-        query = looking.query().order_by(environments.c.classroom, environments.c.seat)
+        query = looking.query(bare=bare).order_by(environments.c.classroom, environments.c.seat)
         if not gone:
             query = query.where(environments.c.state != State.GONE.value)
         if classroom is not None:

@@ -12,10 +12,12 @@ from labctl.drivers.database import backlog, golden_machines, looking, rows
 from labctl.drivers.database.classrooms import ClassroomRows
 from labctl.drivers.database.tables import classrooms, environments, seats, tokens
 from labctl.model.classroom import Seat
-from labctl.model.environment import Environment, Lease, Wishes
+from labctl.model.environment import Environment, Lease, State, Wishes
 from labctl.model.plan import Plan
 
 _ATTEMPTS = 5
+Write = Callable[[sa.Connection, int, int, Plan, Lease], None]
+"""Writes rows for a class (its number), a plot, a plan and a lease."""
 
 
 class ExchangeRows(ClassroomRows):
@@ -48,6 +50,31 @@ class ExchangeRows(ClassroomRows):
 
     def add_seat(self, slug: str, seat: Seat, plan: Callable[[int], Plan], plots: range) -> None:
         """See `ports.Classrooms`."""
+
+        def write(connection: sa.Connection, number: int, plot: int, made: Plan, lease: Lease) -> None:
+            self._write_seat(connection, number, seat, plot, made, lease)
+
+        self._one_more(slug, plan, plots, write)
+
+    def replace(self, seat: Seat, fresh: Seat, plan: Callable[[int], Plan], change: Callable[[Environment], Wishes], plots: range) -> None:
+        """See `ports.Classrooms`."""
+
+        def write(connection: sa.Connection, number: int, plot: int, made: Plan, lease: Lease) -> None:
+            old = self._environment(connection, number, seat)
+            # What is given up keeps a place of its own, so that nobody takes the class for gone while it is still there.
+            last = connection.execute(sa.select(sa.func.max(seats.c.number)).where(seats.c.classroom == number)).scalar_one() + 1
+            wishes = {**rows.wishes_columns(change(rows.environment(old))), "seat": last}
+            connection.execute(sa.update(environments).where(environments.c.id == old.id).values(**wishes))
+            connection.execute(sa.insert(seats).values(classroom=number, number=last, learner=None, environment=old.id))
+            self._write_environment(connection, number, fresh, plot, made, lease)
+            mine = (seats.c.classroom == number) & (seats.c.number == seat.number)
+            connection.execute(sa.update(seats).where(mine).values(environment=fresh.environment))
+            connection.execute(sa.update(tokens).where(tokens.c.environment == old.id).values(environment=fresh.environment))
+
+        self._one_more(seat.classroom, plan, plots, write)
+
+    def _one_more(self, slug: str, plan: Callable[[int], Plan], plots: range, write: Write) -> None:
+        """One more environment for a class, planned outside of any transaction on the plot that is drawn; `write` writes it."""
         for _ in range(_ATTEMPTS):
             with self._connection.reading() as connection:
                 (plot,) = self._draw(connection, plots, 1)
@@ -58,8 +85,9 @@ class ExchangeRows(ClassroomRows):
                     if made.stands_on:
                         golden_machines.hold(connection, made.stands_on)
                     row = connection.execute(sa.select(classrooms).where(classrooms.c.id == number)).one()
-                    self._write_seat(connection, number, seat, plot, made, Lease(row.starts, row.ends))
-                    backlog.refresh(connection, environments.c.id == seat.environment, self._clock.now())
+                    write(connection, number, plot, made, Lease(row.starts, row.ends))
+                    mine = (environments.c.classroom == number) & (environments.c.state != State.GONE.value)
+                    backlog.refresh(connection, mine, self._clock.now())
             except exc.IntegrityError:
                 continue
             except golden_machines.Vanished:
@@ -77,7 +105,7 @@ class ExchangeRows(ClassroomRows):
 
     def _environment(self, connection: sa.Connection, number: int, seat: Seat) -> sa.Row[tuple[object, ...]]:
         query = (
-            looking.query()
+            looking.query(plans=True)
             .join(seats, (seats.c.classroom == number) & (seats.c.environment == environments.c.id))
             .where(seats.c.number == seat.number, environments.c.id == seat.environment)
             .with_for_update(of=environments)

@@ -11,11 +11,15 @@ from labctl.drivers.database.tables import classrooms, environments
 _GROUND = environments.alias("ground")
 
 
-def query() -> sa.Select[Any]:
-    """Rows for `rows.environment`."""
+def query(*, bare: bool = False, plans: bool = False) -> sa.Select[Any]:
+    """Rows for `rows.environment`; `bare` ones know no machines. Without `plans` these stay where they are: they are larger than all
+    the rest.
+    """
+    left = {*(("machines",) if bare else ()), *(() if plans else ("plan",))}
     return (
         sa.select(
-            environments,
+            *(column for column in environments.c if column.name not in left),
+            *([sa.null().label("machines")] if bare else []),
             classrooms.c.slug,
             classrooms.c.golden,
             _GROUND.c.state.label("ground_state"),

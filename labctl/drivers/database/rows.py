@@ -50,7 +50,7 @@ def environment(row: Any) -> Environment:
         doing=Step(row.doing) if row.doing else None,
         doing_since=row.doing_since,
         trouble=_trouble(row.trouble),
-        machines=tuple(Machine(**machine) for machine in row.machines),
+        machines=tuple(Machine(**machine) for machine in row.machines or ()),
         hand=row.hand,
         kept=Kept(row.kept["round"], datetime.fromisoformat(row.kept["until"])) if row.kept else None,
     )

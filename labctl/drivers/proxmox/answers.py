@@ -58,14 +58,15 @@ _BUSY = re.compile(
       | could\ not\ acquire\ lock             # 3.11
       | checksum\ mismatch | detected\ modified\ configuration                          # 3.8: digest
       | cluster\ not\ ready\ -\ no\ quorum | no\ quorum!                                # 3.9
+      | unable\ to\ open\ file\ '/etc/pve/\S+'\ -\ Permission\ denied                   # 3.9: without quorum
       | guest\ migration\ lock                # 3.4
       | bridge\ '\S+'\ does\ not\ exist       # 3.11: the VNet is not on this node yet
       | unexpected\ state\ change             # 3.5
     """,
     re.VERBOSE,
 )
-_CUT_OFF = re.compile(r"unexpected status|unable to get last line from task log|interrupted by signal")
-"""How a task reads whose node or worker died in the middle (`proxmox-truth.md` 3.3)."""
+_CUT_OFF = re.compile(r"unexpected status|unable to get last line from task log|interrupted by signal|received interrupt")
+"""How a task reads whose node or worker died, or was told to stop, in the middle (`proxmox-truth.md` 3.3; 2.1, task DELETE)."""
 _GONE = re.compile(
     r"""does\ not\ exist                      # guests, pools, VNets, snapshots, templates
       | unable\ to\ find\ configuration\ file # 3.5

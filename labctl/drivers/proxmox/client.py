@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ TIMEOUT = 60.0
 
 PATIENCE = 90.0
 """Seconds for which a refused or read call is repeated before the error goes up."""
+
+NODE_PATIENCE = 20.0
+"""The same while one node does not answer the others: a blip of the network is over by then, and a node that starts again takes minutes,
+in which its seats are better built elsewhere."""
 
 
 class _WholeBody(https.JsonSerializer):  # type: ignore[misc]
@@ -108,7 +113,7 @@ class Client:
 
     def _repeated(self, method: str, path: str, parameters: dict[str, Any], on: Callable[[Exception], bool]) -> Any:
         clean = {name: _plain(value) for name, value in parameters.items() if value is not None}
-        for attempt in self.patiently(on):
+        for attempt in self.patiently(_not_for_long(on)):
             with attempt:
                 return self._once(method, path, clean)
         raise AssertionError("unreachable: the last attempt raises")
@@ -162,6 +167,17 @@ class Client:
 
 def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, bool) else value
+
+
+def _not_for_long(on: Callable[[Exception], bool]) -> Callable[[Exception], bool]:
+    """The same, but for a node that the others do not reach, which is given less time."""
+    began = time.monotonic()
+
+    def still(error: Exception) -> bool:
+        silent = isinstance(error, errors.Unreachable) and not isinstance(error, answers.UnknownOutcome) and bool(error.node)
+        return on(error) and not (silent and time.monotonic() - began > NODE_PATIENCE)
+
+    return still
 
 
 def _never_began(error: Exception) -> bool:

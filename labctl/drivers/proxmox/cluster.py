@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field
+from typing import Any
 
 from labctl import errors
 from labctl.drivers import gates as gates_
@@ -14,14 +15,15 @@ from labctl.drivers.proxmox import answers, client, tasks
 
 @dataclass(frozen=True)
 class Cluster:
-    """`stop` is set when everything that waits should give up soon. `storage` is the site's, `urgency` (smaller first) and `group`
-    (a class) say who goes first where not all can go at once.
+    """`stop` is set when everything that waits should give up soon. `storage` and `pool` are the site's; `urgency` (smaller first) and
+    `group` (a class) say who goes first where not all can go at once.
     """
 
     client: client.Client
     gates: gates_.Gates
     stop: threading.Event = field(default_factory=threading.Event)
     storage: str = ""
+    pool: str = ""
     urgency: float = 0.0
     group: str = ""
 
@@ -44,22 +46,31 @@ class Cluster:
                 return node
         return "" if known[self.storage] else node
 
-    def gate(self, *name: str, most: int, start: int) -> contextlib.AbstractContextManager[None]:
-        """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out."""
+    def gate(self, *name: str, most: int, start: int, ahead: float = 0.0) -> contextlib.AbstractContextManager[None]:
+        """Be one of those who do this at once (`labctl.drivers.gates`); the name in parts, of which empty ones are left out. `ahead`:
+        seconds by which this is more urgent than the rest of its environment's work.
+        """
         return self.gates.gate(
             "-".join(part for part in name if part),
             most=most,
             start=start,
-            urgency=self.urgency,
+            urgency=self.urgency - ahead,
             group=self.group,
             cancelled=self.stop.is_set,
             crowded=answers.is_crowding,
         )
 
-    def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> None:
-        """Wait for a task; anything that is not a UPID was done at once."""
-        if isinstance(upid, str) and upid.startswith("UPID:"):
-            tasks.wait(self.client, upid, doing, deadline=deadline, cancelled=self.stop.is_set)
+    def write(self, lock: str, method: str, path: str, **parameters: Any) -> None:
+        """One write of a file of the whole cluster, whose lock of that name all such writes take (`proxmox-truth.md` 3.4)."""
+        for attempt in self.client.patiently(lambda error: isinstance(error, errors.Busy) and not isinstance(error, answers.Stopped)):
+            with attempt, self.gate(lock, start=4, most=16):
+                self.client.once(method, path, **parameters)
+
+    def finish(self, upid: object, doing: str, *, deadline: float = tasks.DEADLINE) -> str:
+        """Wait for a task: "OK" or "WARNINGS: n". Anything that is not a UPID was done at once."""
+        if not (isinstance(upid, str) and upid.startswith("UPID:")):
+            return "OK"
+        return tasks.wait(self.client, upid, doing, deadline=deadline, cancelled=self.stop.is_set)
 
     def pause(self, seconds: float, doing: str) -> None:
         """Wait between two looks; raises when cancelled."""

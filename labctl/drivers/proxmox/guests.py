@@ -29,9 +29,13 @@ _KINDS = {"vm": "qemu", "container": "lxc"}
 _SETTLED_WITHIN = 300.0
 """Seconds to wait for a lock on a guest whose task may still be running."""
 
-_CLONES, _DESTROYS, _STARTS = {"start": 3, "most": 24}, {"start": 3, "most": 24}, {"start": 6, "most": 32}
+_AHEAD = 3600.0
+"""Seconds: as if its class began an hour earlier."""
+
+_CLONES, _DESTROYS, _STARTS = {"start": 3, "most": 12}, {"start": 3, "most": 4}, {"start": 6, "most": 32}
 """How many go at once in the beginning (`proxmox-truth.md` 4, best practice 2), and the most that is ever tried; in between the gates
-learn. Removals have gates of their own, so that no queue of builds can hold them up.
+learn. Removals have gates of their own, so that no queue of builds can hold them up; narrow ones, for a VM whose volume cannot be freed
+for want of the storage's lock is removed all the same, and the volume stays (qemu-server `QemuServer.pm`, destroy_vm).
 """
 
 
@@ -130,7 +134,9 @@ def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, 
         with contextlib.ExitStack() as gates:
             if place.kind == "container":  # its source is locked for the clone's whole time (3.5)
                 gates.enter_context(to.gate("clone-of", source.node, str(source.vmid), start=1, most=1))
-            gates.enter_context(to.gate("clone", to.scope(source.node), to.storage, **_CLONES))
+            # Who holds a template goes before those who hold nothing: others wait for it.
+            ahead = _AHEAD if place.kind == "container" else 0.0
+            gates.enter_context(to.gate("clone", to.scope(source.node), to.storage, **_CLONES, ahead=ahead))
             to.finish(to.client.once("POST", path, **facts), doing)
             return True
     except answers.UnknownOutcome:
@@ -220,16 +226,33 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
                 to.client.put(f"{place.path}/config", delete="protection")
             if place.kind == "vm":
                 _switch_off(to, place)
-            _delete(to, place)
+            found = marks.read_mark(config.get("description"), place.vmid)
+            if _delete(to, place).startswith("WARNINGS") and place.kind == "vm" and found and to.pool:
+                _reclaim(to, place, found)
     return True
 
 
-def _delete(to: cluster.Cluster, place: Place) -> None:
-    """A running container goes with `force` (schema, DELETE lxc); a VM has to be off."""
+def _reclaim(to: cluster.Cluster, place: Place, mark: marks.Mark) -> None:
+    """A VM goes although a volume of it could not be freed (qemu-server `QemuServer.pm`, destroy_vm), and the volume is out of reach until
+    there is a VM of that number in our pool again (`client-sequence.md` 4): an empty one is made, and goes with all that has its number.
+    """
+    path = f"/nodes/{place.node}/{_KINDS[place.kind]}"
+    doing = f"freeing what {place} left on its storage"
+    for attempt in to.client.patiently(again):
+        with attempt:
+            if look(to, place) is None:
+                to.finish(to.client.post(path, vmid=place.vmid, pool=to.pool, description=str(mark)), doing)
+            with to.gate("destroy", to.scope(place.node), to.storage, **_DESTROYS):
+                to.finish(to.client.once("DELETE", place.path, purge=True, **{"destroy-unreferenced-disks": True}), doing)
+
+
+def _delete(to: cluster.Cluster, place: Place) -> str:
+    """How the task ended. A running container goes with `force` (schema, DELETE lxc); a VM has to be off."""
+    end = "OK"
     parameters = {"purge": True} | ({"force": True} if place.kind == "container" else {})
     try:
         with to.gate("destroy", to.scope(place.node), to.storage, **_DESTROYS):
-            to.finish(to.client.once("DELETE", place.path, **parameters), f"destroying {place}")
+            end = to.finish(to.client.once("DELETE", place.path, **parameters), f"destroying {place}")
     except (errors.NotFound, errors.Forbidden, answers.UnknownOutcome):
         if look(to, place) is not None:  # 403 and "does not exist" are how a second DELETE reads (`client-sequence.md` 4)
             raise
@@ -239,6 +262,7 @@ def _delete(to: cluster.Cluster, place: Place) -> None:
         raise errors.Busy(str(error)) from error
     if not to.free(place.vmid):
         raise errors.Busy(f"VMID {place.vmid} is still taken after its guest was destroyed")
+    return end
 
 
 def _gone(to: cluster.Cluster, place: Place, until: float) -> bool:

@@ -47,7 +47,7 @@ def ensure(to: cluster.Cluster, vnet: str, *, zone: str, tag: int | None, alias:
     """Make or adopt the VNet and bring it onto the nodes. Raises Conflict when the name is somebody else's."""
     wanted, pending = sorted(set(nodes)), True
     try:
-        to.client.post("/cluster/sdn/vnets", vnet=vnet, zone=zone, tag=tag, alias=alias)
+        to.write("sdn", "POST", "/cluster/sdn/vnets", vnet=vnet, zone=zone, tag=tag, alias=alias)
     except (errors.Conflict, answers.UnknownOutcome):
         found = look(to, vnet)
         if found is None or found.get("state") == "deleted":
@@ -71,7 +71,7 @@ def _must_be_ours(found: dict[str, Any], vnet: str, alias: str) -> None:
 def _correct(to: cluster.Cluster, vnet: str, found: dict[str, Any], *, zone: str, tag: int | None) -> bool:
     wrong = found.get("zone") != zone or (tag is not None and str(found.get("tag")) != str(tag))
     if wrong:
-        to.client.put(f"/cluster/sdn/vnets/{vnet}", zone=zone, tag=tag)
+        to.write("sdn", "PUT", f"/cluster/sdn/vnets/{vnet}", zone=zone, tag=tag)
     return wrong
 
 
@@ -102,6 +102,14 @@ def apply(to: cluster.Cluster, vnet: str, zone: str = "", nodes: Sequence[str] =
         kind, text, hint = outcome["error"]
         raise next(one for one in _SHARED if one.__name__ == kind)(text, hint=hint)
     return [str(node) for node in outcome["shown"].get(vnet, [])]
+
+
+def settle(to: cluster.Cluster) -> bool:
+    """One apply whether or not anything is pending: an earlier one may have been written and not have reached the nodes. False: nothing
+    of its own was removed.
+    """
+    apply(to, "")
+    return False
 
 
 def _wave(to: cluster.Cluster, asked: Sequence[list[Any]]) -> dict[str, Any]:
@@ -141,7 +149,7 @@ def remove(to: cluster.Cluster, vnet: str, alias: str) -> bool:
     if found is not None and found.get("state") != "deleted":
         _must_be_ours(found, vnet, alias)
         try:
-            to.client.delete(f"/cluster/sdn/vnets/{vnet}")
+            to.write("sdn", "DELETE", f"/cluster/sdn/vnets/{vnet}")
         except (errors.NotFound, answers.UnknownOutcome):
             again = look(to, vnet)
             if again is not None and again.get("state") != "deleted":

@@ -24,7 +24,7 @@ def look(to: cluster.Cluster, poolid: str) -> dict[str, Any] | None:
 def ensure(to: cluster.Cluster, poolid: str, comment: str) -> None:
     """Make the pool, or adopt it when it carries our comment. Raises Conflict when it is somebody else's."""
     try:
-        _write(to, "POST", poolid, comment=comment)
+        to.write("pools", "POST", "/pools", poolid=poolid, comment=comment)
     except (errors.Conflict, answers.UnknownOutcome) as error:
         found = look(to, poolid)
         if found is None:
@@ -42,15 +42,8 @@ def remove(to: cluster.Cluster, poolid: str, comment: str) -> bool:
     if str(found.get("comment") or "").strip() != comment:
         raise errors.Conflict(f"pool {poolid} is not marked as ours, so it stays")
     try:
-        _write(to, "DELETE", poolid)
+        to.write("pools", "DELETE", "/pools", poolid=poolid)
     except (errors.NotFound, answers.UnknownOutcome):
         if look(to, poolid) is not None:
             raise
     return True
-
-
-def _write(to: cluster.Cluster, method: str, poolid: str, **more: str) -> None:
-    """All writes take one lock of the whole cluster, on users and pools (`proxmox-truth.md` 3.4)."""
-    for attempt in to.client.patiently(lambda error: isinstance(error, errors.Busy) and not isinstance(error, answers.Stopped)):
-        with attempt, to.gate("pools", start=4, most=16):
-            to.client.once(method, "/pools", poolid=poolid, **more)

@@ -21,7 +21,7 @@ FORWARD = frozenset({"dir", "nfs", "cifs", "btrfs", "lvmthin", "rbd"})
 """Storages on which a guest can go back past a newer snapshot and forward again. `zfspool` cannot (only to the newest one: "is not
 most recent snapshot"), nor can `lvm` with its chains of volumes."""
 
-_AT_ONCE = {"start": 4, "most": 24}
+_AT_ONCE = {"start": 4, "most": 12}
 
 
 def names(to: cluster.Cluster, place: guests.Place) -> set[str]:

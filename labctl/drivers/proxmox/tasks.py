@@ -28,6 +28,9 @@ _FIRST_PAUSE = 0.08
 """Before anything is known of a type: a linked clone takes half a second."""
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.03, 2.0
+_SPACING = 0.05
+"""Between two looks that serve all."""
+
 _SETTLING = 5.0
 """Seconds in which a fresh UPID may not be known yet (`proxmox-truth.md` 3.3, errors)."""
 
@@ -54,14 +57,17 @@ def node_of(upid: str) -> str:
     return words[1]
 
 
-def wait(to: client.Client, upid: str, doing: str, *, deadline: float = DEADLINE, cancelled: Cancelled = never) -> None:
-    """Wait for the task's end. Raises what its exit status means; Busy when it still runs after `deadline` seconds."""
+def wait(to: client.Client, upid: str, doing: str, *, deadline: float = DEADLINE, cancelled: Cancelled = never) -> str:
+    """Wait for the task's end: "OK" or "WARNINGS: n". Raises what another exit status means; Busy when it still runs after `deadline`
+    seconds.
+    """
     node = node_of(upid)
     with _guard:
         watch = _watches.setdefault(to, {}).setdefault(node, _Watch(to, node))
     end = watch.wait(upid, doing, deadline, cancelled)
     if not _OK.fullmatch(end):
         raise answers.judge(answers.Answer(0, end), doing)
+    return end
 
 
 def running(to: client.Client, node: str, *, vmid: int | None = None, kind: str | None = None) -> list[dict[str, Any]]:
@@ -96,9 +102,12 @@ class _Wait:
         self.end = end
         self.ended.set()
 
-    def later(self) -> None:
-        self.pause = min(self.pause * 1.3, _LONGEST_PAUSE)
-        self.due = time.monotonic() + self.pause
+    def later(self, now: float, spacing: float = 0.0) -> None:
+        """It still runs. `spacing` is the least time until the next look that serves all."""
+        if now >= self.due:
+            self.pause = min(self.pause * 1.3, _LONGEST_PAUSE)
+            self.due = now + self.pause
+        self.due = max(self.due, now + spacing)
 
 
 class _Watch:
@@ -172,18 +181,19 @@ class _Watch:
         if status.get("status") == "stopped":
             entry.settle(str(status.get("exitstatus") or "unexpected status"))
         else:
-            entry.later()
+            entry.later(time.monotonic())
 
     def _list(self, many: list[_Wait]) -> None:
         rows = self._get(f"/nodes/{self._node}/tasks", source="all", since=min(one.since for one in many), limit=_LISTED)
         found = {str(row.get("upid")): row for row in rows}
+        now, spacing = time.monotonic(), max(_SPACING, min(one.pause for one in many))
         for entry in many:
             row = found.get(entry.upid)
             entry.alone = row is None
             if row is not None and row.get("endtime"):
                 entry.settle(str(row.get("status") or "unexpected status"))
             else:
-                entry.later()
+                entry.later(now, spacing)
 
     def _get(self, path: str, **parameters: Any) -> Any:
         to = self._client()

@@ -5,6 +5,7 @@ A template is never changed back. Whether a guest's inside may be handed out (`l
 
 from __future__ import annotations
 
+import re
 import time
 
 from labctl import errors
@@ -15,6 +16,7 @@ SHUTDOWN_SECONDS = 120
 it was told to write everything to disk when it was sealed."""
 
 _CONVERTED_WITHIN = 300.0
+_WELL = re.compile(r"OK|WARNINGS: \d+")
 
 
 def is_template(to: cluster.Cluster, place: guests.Place) -> bool:
@@ -46,9 +48,11 @@ def convert(to: cluster.Cluster, place: guests.Place) -> None:
     `template` flag (`client-sequence.md` 6); asking twice is refused, so the flag is looked at before too.
     """
     until = time.monotonic() + _CONVERTED_WITHIN
-    asked = False
+    asked, before = False, _tasks(to, place)
     while not is_template(to, place):
-        if not asked:
+        if asked:
+            _must_not_have_failed(to, place, before)
+        else:
             try:
                 to.finish(to.client.post(f"{place.path}/template"), f"making {place} a template")
                 asked = True
@@ -59,6 +63,20 @@ def convert(to: cluster.Cluster, place: guests.Place) -> None:
         if time.monotonic() > until:
             raise errors.Busy(f"{place} is not a template after {_CONVERTED_WITHIN:.0f} s")
         to.pause(0.1, f"{place} to become a template")
+
+
+def _tasks(to: cluster.Cluster, place: guests.Place) -> dict[str, str]:
+    """UPID -> end ("" while it runs) of the conversions of a container, which nobody is told of; of a VM's there is an answer."""
+    if place.kind == "vm":
+        return {}
+    rows = to.client.get(f"/nodes/{place.node}/tasks", source="all", vmid=place.vmid, typefilter="vztemplate")
+    return {str(row["upid"]): str(row.get("status") or "") if row.get("endtime") else "" for row in rows}
+
+
+def _must_not_have_failed(to: cluster.Cluster, place: guests.Place, before: dict[str, str]) -> None:
+    for upid, end in _tasks(to, place).items():
+        if upid not in before and end and not _WELL.fullmatch(end):
+            raise answers.judge(answers.Answer(0, end), f"making {place} a template")
 
 
 def _locked_or_done(to: cluster.Cluster, place: guests.Place) -> bool:

@@ -38,7 +38,7 @@ def status(call: calls.Call) -> list[dict[str, Any]]:
         )
     for number, name in enumerate(peers, 1 if rows else 0):
         facts = {"id": f"node/{name}", "type": "node", "name": name, "ip": "127.0.0.1", "level": ""}
-        rows.append(facts | {"local": int(name == node.name), "nodeid": number, "online": int(name not in node.offline)})
+        rows.append(facts | {"local": int(name == node.name), "nodeid": number, "online": int(not node.away(name))})
     return rows
 
 
@@ -70,8 +70,9 @@ def _offline(call: calls.Call, name: str) -> dict[str, Any]:
 @calls.on("GET", "/nodes")
 def nodes(call: calls.Call) -> list[dict[str, Any]]:
     """All of them; figures need Sys.Audit."""
-    here = [_row(call, peer) for name, peer in call.node.peers.items() if name not in call.node.offline]
-    return [*here, *(_offline(call, name) for name in sorted(call.node.offline))]
+    known = call.node.peers
+    here = [_row(call, peer) if not call.node.away(name) else _offline(call, name) for name, peer in known.items()]
+    return [*here, *(_offline(call, name) for name in sorted(call.node.offline) if name not in known)]
 
 
 def _row(call: calls.Call, node: node_.Node) -> dict[str, Any]:

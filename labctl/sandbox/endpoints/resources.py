@@ -15,6 +15,8 @@ def guest_row(node: node_.Node, vmid: str, guest: register.Guest) -> dict[str, A
     """A guest among resources."""
     row: dict[str, Any] = {"id": f"{guest['type']}/{vmid}", "type": guest["type"], "vmid": int(vmid), "node": guest.get("node", node.name)}
     row |= {"status": "unknown"} | node.broadcast.guests.get(vmid, {})
+    if node.away(row["node"]):
+        row = {key: row[key] for key in ("id", "type", "vmid", "node", "name", "template") if key in row} | {"status": "unknown"}
     if row["status"] == "running" and node.runtime.kind == "paper":  # not gathered again and again only for this
         row["uptime"] = max(row["uptime"], node.runtime.usage(int(vmid)).uptime)
     for key in ("tags", "lock"):
@@ -34,7 +36,7 @@ def storage_row(node: node_.Node, name: str) -> dict[str, Any]:
         "id": f"storage/{node.name}/{name}", "type": "storage", "storage": name, "node": node.name, "plugintype": facts.get("type", "dir"),
         "content": ",".join(facts.get("content", [])), "shared": int(facts.get("shared", 0)), "status": "available",
     }  # fmt: skip
-    if not node.broadcast.gathered:
+    if not node.broadcast.gathered or node.away(node.name):
         return row | {"status": "unknown"}
     space = node.hardware.space(name)
     return row | {"disk": space["used"], "maxdisk": space["total"]}
@@ -43,7 +45,7 @@ def storage_row(node: node_.Node, name: str) -> dict[str, Any]:
 def node_row(node: node_.Node) -> dict[str, Any]:
     """A node among resources."""
     row: dict[str, Any] = {"id": f"node/{node.name}", "type": "node", "node": node.name}
-    if node.name in node.offline:
+    if node.away(node.name):
         return row | {"status": "offline"}
     if not node.broadcast.gathered:
         return row | {"status": "unknown"}

@@ -221,10 +221,9 @@ def _check_vnet(call: calls.Call, name: str, thing: sdn.Thing) -> None:
         answers.bad(tag="missing vlan tag" if kind in {"vlan", "qinq"} else "missing vxlan tag")
     if kind in {"vlan", "qinq"} and tag > 4096:
         answers.bad(tag="vlan tag max value is 4096")
-    everything = sdn.written(call.node, "vnets").items()
-    others = [other for other, known in everything if known.get("tag") == tag and known["zone"] == thing["zone"] and other != name]
+    others = call.node.vnet_tags.others(thing["zone"], tag, name)
     if others:
-        answers.bad(tag=f"tag {tag} already exist in vnet {min(others)}")
+        answers.bad(tag=f"tag {tag} already exist in vnet {others[0]}")
 
 
 @calls.on("POST", "/cluster/sdn/vnets")

@@ -61,9 +61,14 @@ def work(stroke: Stroke | None, worker: tasks.Worker, job: tasks.Job, state: sta
 
 
 def _error(stroke: Stroke, worker: tasks.Worker, job: tasks.Job, _state: state_.State, _pace: float) -> str:
+    refusal = wording.refusal(stroke.rule, stroke.call)
     if stroke.rule.after:
         worker(job)
-    raise wording.refusal(stroke.rule, stroke.call)
+    elif stroke.call.method.template in _UNDONE:
+        # The call itself has claimed the new VMID already: the worker has to begin, and to undo it.
+        _cut_at_first_line(job, lambda: refusal)
+        worker(job)
+    raise refusal
 
 
 def _warnings(_stroke: Stroke, worker: tasks.Worker, job: tasks.Job, _state: state_.State, _pace: float) -> str:
@@ -123,6 +128,10 @@ def _cut_at_first_line(job: tasks.Job, made: Callable[[], BaseException]) -> Non
 
     job.between = cut
 
+
+_GUESTS = "/nodes/{node}/qemu", "/nodes/{node}/lxc"
+_UNDONE = frozenset({*_GUESTS, *(f"{path}/{{vmid}}/clone" for path in _GUESTS)})
+"""Methods whose worker undoes what was begun before it (`proxmox-truth.md` 3.5)."""
 
 End = Callable[[Stroke, "tasks.Worker", "tasks.Job", "state_.State", float], str]
 _ENDS: dict[str, End] = {

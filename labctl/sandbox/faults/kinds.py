@@ -153,7 +153,7 @@ _ALL = (
         lasts=10.0,
     ),
     Kind("storage-full", L, "no volume can be made", _makes_volumes, takes=frozenset({"for", "storage"}), lasts=10.0),
-    Kind("lock-held", L, "3.4: another process holds a lock", _any, takes=frozenset({"for", "lock"}), lasts=15.0),
+    Kind("lock-held", L, "3.4: another process holds a lock", _any, takes=frozenset({"for", "lock"}), lasts=5.0),
 )
 
 KINDS = {kind.name: kind for kind in _ALL}

@@ -45,17 +45,13 @@ def _word(call: striking.Call) -> str:
     return "CT" if call.kind == "lxc" else "VM"
 
 
-def _clones(call: striking.Call) -> str:
-    return "clone failed: " if call.method.template.endswith("/clone") else ""
-
-
 def _config_lock(call: striking.Call, _rule: rules.Rule) -> answers.Refused:
-    return _die(f"{_clones(call)}can't lock file '{_flock(call)}' - got timeout")
+    return _die(f"can't lock file '{_flock(call)}' - got timeout")
 
 
 def _storage_lock(call: striking.Call, rule: rules.Rule) -> answers.Refused:
     name = rule.storage or storage_of(call)
-    return _die(f"{_clones(call)}can't lock file '/var/lock/pve-manager/pve-storage-{name}' - got timeout")
+    return _die(f"can't lock file '/var/lock/pve-manager/pve-storage-{name}' - got timeout")
 
 
 _PREFIX = {
@@ -72,7 +68,7 @@ def _cluster_lock(call: striking.Call, _rule: rules.Rule) -> answers.Refused:
         return _die(f"{prefix}cfs-lock 'domain-sdn' error: got lock request timeout")
     late = "cfs-lock 'file-user_cfg' error: got lock request timeout"
     if method.template.endswith("/clone"):
-        return _die(f"clone failed: can't add VM {call.params.get('newid', '')} to pool '{call.params.get('pool', '')}': {late}")
+        return _die(f"can't add VM {call.params.get('newid', '')} to pool '{call.params.get('pool', '')}': {late}")
     if call.vmid:
         return _die(f"access permissions cleanup for {_word(call)} {call.vmid} failed: {late}")
     return _die(f"{_PREFIX.get((method.verb, method.template), '')}{late}")

@@ -31,4 +31,4 @@ def parts(home: Path, file: Path, cluster: description.Cluster) -> Iterator[Part
     for machine in cluster.nodes:
         own = acts.PaperActs(cluster, time)
         runtime = paper.PaperRuntime(ledger=known, node=machine.name, acts_=own)
-        yield Parts(machine.name, runtime, own, hardware_.PaperHardware(home, machine, used), shared, used)
+        yield Parts(machine.name, runtime, own, hardware_.PaperHardware(home, machine, used, time), shared, used)

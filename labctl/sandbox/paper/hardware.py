@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.sandbox import answers, hardware, machine
+from labctl.sandbox.paper import clock as clock_
 from labctl.sandbox.paper import description, occupancy
 
 MIB = 1024**2
@@ -20,8 +21,9 @@ ROOT = 100 * description.GIB
 class PaperHardware(hardware.Hardware):
     """Of one node of the cluster."""
 
-    def __init__(self, home: Path, node: description.Machine, used: occupancy.Occupancy) -> None:
+    def __init__(self, home: Path, node: description.Machine, used: occupancy.Occupancy, clock: clock_.Clock) -> None:
         super().__init__(home)
+        self._clock = clock
         self._node = node
         self._used = used
 
@@ -53,10 +55,17 @@ class PaperHardware(hardware.Hardware):
         return self._node.cores
 
     def status(self, note: str) -> dict[str, Any]:
-        """The machine's own with a paper node's figures in it."""
+        """The machine's own with a paper node's figures in it, and how the clock keeps up."""
         found = machine.status(self._home, note)
         cpus = found["cpuinfo"] | {"cpus": self._node.cores, "cores": self._node.cores, "model": "paper"}
-        return found | {"memory": self.memory(), "rootfs": self.root(), "cpuinfo": cpus, "cpu": 0.0, "loadavg": ["0.00"] * 3}
+        return found | {
+            "memory": self.memory(),
+            "rootfs": self.root(),
+            "cpuinfo": cpus,
+            "cpu": 0.0,
+            "loadavg": ["0.00"] * 3,
+            "paper": self._clock.figures(),
+        }
 
     def check_space(self, storage: str, size: int, *, linked: bool) -> None:
         """500 as the storage's own tools say it (their wording is a guess: no full storage was recorded)."""

@@ -1,0 +1,47 @@
+"""Reaching a guest's sshd: dial until it answers, and look at its first line before anything else reads it. Raises OSError and EOFError
+only; what follows is in `ssh_connection`.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+
+IDENTIFICATION_LIMIT = 255
+"""RFC 4253, 4.2: the identification line has at most 255 bytes. Lines before it are allowed there, but OpenSSH sends none."""
+
+
+def dial(address: str, port: int, deadline: float) -> socket.socket:
+    """Short timeouts repeated: a SYN lost while the card comes up would cost a second (`access.md` 1.1)."""
+    patience = 0.1
+    while True:
+        left = deadline - time.monotonic()
+        try:
+            dialled = socket.create_connection((address, port), timeout=max(0.05, min(patience, left)))
+        except TimeoutError:
+            if left <= patience:
+                raise
+            patience = min(patience * 1.3, 2.0)
+        else:
+            # SSH's packets are small and each waits for an answer; Nagle's algorithm would hold every second one for 40 ms.
+            dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return dialled
+
+
+def look_at_identification(sock: socket.socket, deadline: float, patience: float) -> None:
+    """Wait for a whole identification line without taking it from the socket."""
+    until = min(deadline, time.monotonic() + patience)
+    seen = b""
+    while b"\n" not in seen:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("it accepts connections but says nothing")
+        sock.settimeout(left)
+        now = sock.recv(IDENTIFICATION_LIMIT, socket.MSG_PEEK)
+        if not now:
+            raise EOFError("it closed the connection at once")
+        if not now.startswith(b"SSH-2.0-"[: len(now)]) or (len(now) == IDENTIFICATION_LIMIT and b"\n" not in now):
+            raise OSError("what answers there does not speak SSH")
+        if now == seen:
+            time.sleep(0.02)  # a peek returns at once with what is there; wait for the rest of the line
+        seen = now

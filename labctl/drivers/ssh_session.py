@@ -1,0 +1,44 @@
+"""What one command on a guest printed and how it ended, read from its channel. Not here: connections (`ssh_connection`)."""
+
+from __future__ import annotations
+
+import select
+import time
+from typing import Any
+
+
+def drain(channel: Any, deadline: float, limit: int) -> tuple[bytes, bytes]:
+    """Read both outputs until they end, or until the command has ended and is silent (a daemon may hold them open). `limit`: bytes kept
+    of each. Raises TimeoutError.
+    """
+    kept = bytearray(), bytearray()
+    poll = select.poll()
+    poll.register(channel.fileno(), select.POLLIN)
+    while True:
+        ended = channel.eof_received or channel.closed
+        exited = channel.exit_status_ready()
+        quiet = True
+        for ready, receive, buffer in (
+            (channel.recv_ready, channel.recv, kept[0]),
+            (channel.recv_stderr_ready, channel.recv_stderr, kept[1]),
+        ):
+            if ready():
+                quiet = False
+                data = receive(65536)
+                buffer.extend(data[: limit - len(buffer)])
+        left = deadline - time.monotonic()
+        if quiet and ended:
+            return bytes(kept[0]), bytes(kept[1])
+        if left <= 0:
+            raise TimeoutError
+        if quiet and not poll.poll(min(left, 0.25) * 1000) and exited:
+            return bytes(kept[0]), bytes(kept[1])
+
+
+def status(channel: Any, deadline: float) -> int:
+    """The exit status. Raises TimeoutError, or EOFError where the connection ended without one."""
+    if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
+        raise TimeoutError
+    if channel.exit_status < 0:
+        raise EOFError("no exit status came")
+    return int(channel.exit_status)
