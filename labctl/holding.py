@@ -23,7 +23,10 @@ the hanging one may still write out of the store."""
 class Holding:
     """A context manager around a turn. `check` is cheap and meant to be called often."""
 
-    def __init__(self, environments: ports.Environments, claim: Claim, hold: timedelta, clock: ports.Clock) -> None:
+    def __init__(
+        self, environments: ports.Environments, claim: Claim, hold: timedelta, clock: ports.Clock, longest: timedelta = LONGEST
+    ) -> None:
+        self._longest = longest
         self.claim = claim
         self.unwanted = False
         self._environments = environments
@@ -48,7 +51,7 @@ class Holding:
             raise self._lost
 
     def _renew(self) -> None:
-        end = time.monotonic() + LONGEST.total_seconds()
+        end = time.monotonic() + self._longest.total_seconds()
         # Four times in the life of a claim: three may fail before it is lost.
         while not self._over.wait(self._hold.total_seconds() / 4) and time.monotonic() < end:
             try:

@@ -202,12 +202,21 @@ class Round:
             for seat in failed:
                 if not seat["trouble"] or not seat["trouble"]["reason"]:
                     self.found.lost.append(f"round {self.number}: seat {seat['number']} failed and does not say why")
-                with contextlib.suppress(requests.HTTPError):
-                    self.house.post(f"/classrooms/{self.slug}/seats/{seat['number']}/reset")
+                with contextlib.suppress(TimeoutError):
+                    self.house.wait("reset", functools.partial(self._accepted, seat["number"]), RESTS, pause=1.0)
             if not self._settled({"ready"}):
                 return
         self._look()
         self._tell("ready")
+
+    def _accepted(self, number: int) -> bool:
+        """Whether a reset was taken: it is refused, with the advice to try again, while failed golden machines are being removed."""
+        try:
+            self.house.post(f"/classrooms/{self.slug}/seats/{number}/reset")
+        except requests.HTTPError as error:
+            self._tell(f"reset refused ({_why(error)})")
+            return False
+        return True
 
     def _settled(self, wanted: set[str]) -> bool:
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from labctl.model.environment import State, Wanted
@@ -72,17 +74,27 @@ def test_on_shared_storage_one_set_of_golden_machines_serves_all_nodes(shared, t
     close(house, shared)
 
 
-def test_golden_machines_on_shared_storage_that_cannot_be_built_on_one_node_are_built_on_another(shared, tmp_path):
-    house = class_here.make(tmp_path, shared.site(), class_here.BAKED)
+@pytest.fixture
+def uneven(tmp_path_factory):
+    """The node that answers for the cluster has least memory: nothing is placed there first, so another one can be lost."""
+    known = description.default(3, class_here.SPEED)
+    nodes = (replace(known.nodes[0], memory=128 * 1024), *known.nodes[1:])
+    with ClusterHere(tmp_path_factory.mktemp("cluster"), replace(known, nodes=nodes)) as cluster:
+        yield cluster
+
+
+def test_golden_machines_on_shared_storage_that_cannot_be_built_on_one_node_are_built_on_another(uneven, tmp_path):
+    house = class_here.make(tmp_path, uneven.site(), class_here.BAKED)
     seats = house.open(2)
     (ground,) = house.wired.goldens.list()
     first = house.wired.environments.plan(ground.environment.id).machines[0].node
-    shared.away(first)
+    assert first != "pve1"
+    uneven.away(first)
     house.go(ground.environment.id)
     assert first not in house.nodes(ground.environment.id)[0]
     house.go(*seats)
-    shared.away()
-    close(house, shared)
+    uneven.away()
+    close(house, uneven)
 
 
 def test_where_disks_are_each_nodes_own_each_node_has_golden_machines_and_a_moved_seat_stands_on_the_other_ones(local, tmp_path):

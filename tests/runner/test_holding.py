@@ -138,3 +138,16 @@ def test_a_store_that_is_away_for_a_moment_does_not_lose_the_claim(quick):
         time.sleep(HOLD.total_seconds())
         held.check()
         assert environments.claim(env, "vulture", HOLD) is None
+
+
+def test_a_turn_that_hangs_is_not_held_on_to_for_ever(quick):
+    from labctl import holding
+
+    (env,) = quick.open()
+    environments = quick.wired.environments
+    claim = environments.claim(env, "hangs", HOLD)
+    with holding.Holding(environments, claim, HOLD, clock.SystemClock(), longest=2 * HOLD) as held:
+        until(lambda: environments.claim(env, "next", HOLD) is not None)
+        with pytest.raises(errors.ClaimLost):
+            environments.renew(claim, HOLD)
+        held.check()
