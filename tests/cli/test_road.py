@@ -50,7 +50,7 @@ def traces(labctl, looks=LASTING + FLEETING):
 def test_the_road(labctl):
     good(labctl("up"))
     again = good(labctl("up"))
-    assert again.stdout.count("was already there") == 5
+    assert again.stdout.count("was already there") == 6
     state = json.loads(good(labctl("status", "--json")).stdout)
     assert state["running"]
     assert all(one["memory"] > 1_000_000 for one in state["processes"])
