@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from labctl.cli import blueprints, classes, codes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
+
+# Standard error is for the person who asked; what drivers log (tries, say) is for the log files of the services.
+logging.getLogger("stamina").setLevel(logging.ERROR)
 
 _EPILOG = (
     "Exit codes: 0 done · 1 refused or failed (the message says why) · 2 the command line is wrong · "

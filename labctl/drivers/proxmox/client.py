@@ -26,6 +26,9 @@ from labctl import errors
 from labctl.drivers.proxmox import answers
 from labctl.model import site as site_
 
+# What is tried again goes to Python's own logging: with structlog it would be printed among what a command prints.
+stamina.instrumentation.set_on_retry_hooks([stamina.instrumentation.LoggingOnRetryHook])
+
 TIMEOUT = 60.0
 """Seconds for one call. Proxmox itself waits up to 30 s for a node (`proxmox-truth.md` 3.1, 6)."""
 
