@@ -7,6 +7,7 @@ management network, where nobody else can answer, and is checked from then on.
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import subprocess
 import threading
@@ -18,7 +19,11 @@ from typing import Any
 
 import requests
 
+from labctl.drivers import shelf
+from labctl.model import planning
+from labctl.model.plan import Plan, SeatRef
 from labctl.model.site import Site
+from tests.bench.house import REPOSITORY, House
 
 BOOT_SECONDS = 120.0
 """How long a started guest may take until it lets somebody in."""
@@ -96,3 +101,21 @@ def login(address: str, key: Path, known_hosts: Path, deadline: float = BOOT_SEC
         said = done.stderr.strip()[-200:]
         time.sleep(0.1)
     raise RuntimeError(f"no login at {address}: {said}")
+
+
+def plans(house: House, site: Site, blueprint: str, learners: int, word: str) -> list[Plan]:
+    """The plans of a class of that many learners, on plots that labctl does not use meanwhile; `word` (at most five letters) marks them."""
+    book, _ = shelf.Shelf((REPOSITORY / "blueprints",), house.home / "shelf").read(blueprint)
+    return [
+        planning.plan(
+            book,
+            site,
+            environment=f"{word}{plot:05d}",
+            plot=plot,
+            classroom=word,
+            seat=SeatRef(number=number, name=f"Learner {number}", login=f"learner{number}"),
+            source=f"{blueprint}@{word}",
+            values=planning.draw(book, {}, random.SystemRandom()),
+        )
+        for number, plot in enumerate(site.plots[-learners:], 1)
+    ]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -23,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.drivers import shelf
-from labctl.model import planning
-from labctl.model.plan import Plan, PlannedMachine, PlannedStep, SeatRef
+from labctl.model.plan import Plan, PlannedMachine, PlannedStep
 from tests.bench import bare
 from tests.bench.house import REPOSITORY, House
 
@@ -42,20 +40,7 @@ class Class:
         self.key = house.home / "secrets" / "deploy_key"
         self.folder = house.home / "byhand"
         self.lab = REPOSITORY / "blueprints" / blueprint
-        book, _ = shelf.Shelf((REPOSITORY / "blueprints",), house.home / "shelf").read(blueprint)
-        self.plans = [
-            planning.plan(
-                book,
-                self.site,
-                environment=f"byhand{plot:05d}",
-                plot=plot,
-                classroom="byhand",
-                seat=SeatRef(number=number, name=f"Learner {number}", login=f"learner{number}"),
-                source=f"{blueprint}@byhand",
-                values=planning.draw(book, {}, random.SystemRandom()),
-            )
-            for number, plot in enumerate(self.site.plots[-learners:], 1)
-        ]
+        self.plans = bare.plans(house, self.site, blueprint, learners, "hand")
 
     @contextmanager
     def prepared(self) -> Iterator[None]:
