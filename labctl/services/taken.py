@@ -5,10 +5,14 @@ from __future__ import annotations
 import ipaddress
 import json
 import subprocess
+import time
 
 from labctl import errors
 from labctl import settings as settings_
 from labctl.services import node, parts, processes
+
+DYING_SECONDS = 3.0
+"""A busy machine takes no longer to end all threads of a killed process."""
 
 
 def refuse(settings: settings_.Settings) -> None:
@@ -45,11 +49,21 @@ def _ports(settings: settings_.Settings) -> None:
         wanted.append(("door", settings.door_host, settings.door_port, "LABCTL_DOOR_PORT"))
     running = processes.Processes(settings.home)
     for name, host, port, variable in wanted:
-        if running.find(name) is None and parts.answers(host, port):
+        if running.find(name) is None and _stays(host, port):
             raise errors.Conflict(
                 f"port {port} on {host} is taken by another program, perhaps a labctl of another home.",
                 hint=f"Stop that one, or choose another port with {variable}.",
             )
+
+
+def _stays(host: str, port: int) -> bool:
+    """Whether somebody goes on answering there: the threads of a part that was just killed hold its port a moment longer."""
+    until = time.monotonic() + DYING_SECONDS
+    while parts.answers(host, port):
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def _links() -> set[str]:
