@@ -272,7 +272,10 @@ class Round:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = ssh_ca.write_bundle(Bundle(files=made["files"], hosts=tuple(made["hosts"])), folder / str(number))
         command = ["ssh", "-F", str(config), "-o", "ConnectTimeout=15", made["hosts"][0], COURSES[self.course]]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired:
+            return "no end within 60 s"
         return f"exit {done.returncode}, {done.stderr.strip()[-200:]}" if done.returncode != 0 else ""
 
     def _tell(self, text: str) -> None:
