@@ -346,9 +346,6 @@ class NoTraces:
 
     cleared: list[str] = field(default_factory=list)
 
-    def readdress(self, environment: Environment, machines: Sequence[Machine]) -> None:
-        del environment, machines
-
     def clear(self, environment: Environment) -> tuple[str, ...]:
         self.cleared.append(environment.id)
         return ()

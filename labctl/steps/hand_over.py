@@ -23,5 +23,4 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
         own = plan.model_copy(update={"steps": plan.personal})
         kit.configurator.configure(own, machines, kit.shelf.folder(plan.source), progress)
     kit.provisioner.mark_ready(plan, progress)
-    kit.traces.readdress(env, machines)
     return machines

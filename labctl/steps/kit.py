@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,9 +16,6 @@ class Traces(Protocol):
 
     def clear(self, environment: Environment) -> tuple[str, ...]:
         """Take them away and say what they were. Repeating finds nothing."""
-
-    def readdress(self, environment: Environment, machines: Sequence[Machine]) -> None:
-        """Let the seat's SSH files name the addresses of these machines; nothing to do where there are no files."""
 
 
 class Elsewhere(Protocol):
