@@ -28,6 +28,9 @@ from tests.bench.house import REPOSITORY, House
 BOOT_SECONDS = 120.0
 """How long a started guest may take until it lets somebody in."""
 
+IDLE_SECONDS = 4.0
+"""Proxmox ends a connection that was idle for 5 s (`proxmox-truth.md` 3.1), just when the next call may be on its way."""
+
 
 class Api:
     """The Proxmox API by plain requests; one session a thread."""
@@ -47,12 +50,13 @@ class Api:
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
+        if session is None or time.monotonic() - self._local.used > IDLE_SECONDS:
             session = self._local.session = requests.Session()
             session.trust_env = False  # else REQUESTS_CA_BUNDLE would win over the node's own CA
             session.verify = self._site.cluster.ca_file
             secret = Path(self._site.cluster.secret_file).read_text().strip()
             session.headers["Authorization"] = f"PVEAPIToken={self._site.cluster.user}!{self._site.cluster.token}={secret}"
+        self._local.used = time.monotonic()
         return session
 
     def finish(self, upid: Any) -> None:
