@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -19,7 +19,7 @@ MEDIA_TYPE = "application/problem+json"
 CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 """What every error is, for OpenAPI."""
 
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 _STATUS: tuple[tuple[type[errors.LabctlError], int, str, str], ...] = (
     # The first that fits counts: children stand before their parents.
@@ -146,7 +146,8 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
     # The cause goes to the log only: an unforeseen error's text may hold anything, a secret too.
-    _log.error("unexpected error", path=request.url.path, exc_info=error)
+    # Python's own traceback: one that shows local variables would show tokens and codes.
+    _log.error("unexpected error at %s", request.url.path, exc_info=error)
     return document(
         Problem(
             type=_type("unexpected"),
