@@ -164,6 +164,14 @@ class House:
             time.sleep(pause)
         raise TimeoutError(f"{what}: not within {seconds:.0f} s")
 
+    def door_is_open(self) -> bool:
+        """Whether the SSH door answers at all."""
+        try:
+            socket.create_connection(("127.0.0.1", int(self.environment["LABCTL_DOOR_PORT"])), timeout=2).close()
+        except OSError:
+            return False
+        return True
+
     def __enter__(self) -> Self:
         try:
             self.run("up")

@@ -276,6 +276,8 @@ class Round:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         except subprocess.TimeoutExpired:
             return "no end within 60 s"
+        if done.returncode != 0 and not self.house.door_is_open():
+            raise requests.ConnectionError("the door was killed a moment ago")
         return f"exit {done.returncode}, {done.stderr.strip()[-200:]}" if done.returncode != 0 else ""
 
     def _tell(self, text: str) -> None:
