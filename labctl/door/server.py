@@ -62,6 +62,7 @@ class Door(asyncssh.SSHServer):
         self._login = ""
         self._machine = ""
         self._wrong = 0
+        self._shown: passage.Way | None = None
         self.way: passage.Way | None = None
         self.channels = 0
         self._guest: asyncssh.SSHClientConnection | None = None
@@ -119,7 +120,7 @@ class Door(asyncssh.SSHServer):
         if _public(key) != self._house.user_authority:
             return False
         try:
-            self.way = self._within(await self._house.asks.way(username))
+            self._shown = self._within(await self._house.asks.way(username))
         except errors.LabctlError as error:
             LOG.info("refused %s: %s", username, error)
             return False
@@ -148,7 +149,7 @@ class Door(asyncssh.SSHServer):
             return "", "labctl does not answer just now. Try again.\n", "en", [("Code: ", True)]
         except errors.LabctlError as error:
             return self._was_wrong(error)
-        self.way = way
+        self._shown = way
         return True
 
     def _was_wrong(self, error: errors.LabctlError) -> Any:
@@ -170,7 +171,8 @@ class Door(asyncssh.SSHServer):
         return way
 
     def auth_completed(self) -> None:
-        """For the log: who is in, never with what."""
+        """Only now it counts as the seat's: a certificate is shown before its key is proven. The log says who, never with what."""
+        self.way = self._shown
         if self.way is not None:
             LOG.info("%s entered as %s", self.way.principal, "jump" if not self._machine else f"relay to {self._machine}")
 

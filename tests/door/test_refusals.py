@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.door import conftest
 from tests.door.conftest import wait_for
 
 
@@ -134,3 +135,16 @@ def _stay(doorway):
     )
     assert client.stdout.readline() == b"in\n"
     return client
+
+
+def test_a_seat_has_so_many_connections_and_channels_and_no_more(tmp_path):
+    narrow = conftest.Doorway(tmp_path, connections=1, channels=1)
+    try:
+        client = _stay(narrow)
+        assert narrow.ssh("box", "true").returncode == 255
+        client.terminate()
+        client.wait(20)
+        wait_for(lambda: not narrow.door.house.connections)
+        assert narrow.ssh("box", "true").returncode == 0
+    finally:
+        narrow.close()
