@@ -29,7 +29,7 @@ def me(asker: who.Anyone, house: who.House) -> shapes.Me:
 
 
 @router.get("/status", tags=["labctl"], summary="Whether what the API needs answers", responses=problems.answers(401, 403))
-def status(asker: who.Staff, house: who.House) -> shapes.State:
+def status(asker: who.SeesCluster, house: who.House) -> shapes.State:
     """Asks the store, the broker and the node now; what does not answer says so, and the answer is 200 all the same."""
     del asker
     return wellness.state(house, importlib.metadata.version("labctl"))
