@@ -6,7 +6,7 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api import who
+from api import sessions, who
 
 # path template -> method -> what each of (nobody, trainer, it, learner for own seat, learner for another's) gets.
 TABLE = {
@@ -38,6 +38,15 @@ TABLE = {
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/code"): (401, 201, 201, 201, 404),
+    ("GET", "/api/v1/accounts"): (401, 403, 200, 403, None),
+    ("POST", "/api/v1/accounts"): (401, 403, 201, 403, None),
+    ("POST", "/api/v1/accounts/{account}/link"): (401, 403, 404, 403, None),
+    ("POST", "/api/v1/accounts/{account}/sign-out"): (401, 403, 200, 403, None),
+    ("DELETE", "/api/v1/accounts/{account}"): (401, 403, 404, 403, None),
+    ("POST", "/api/v1/classrooms/{slug}/invitations"): (401, 201, 201, 403, 403),
+    ("POST", "/api/v1/classrooms/{slug}/join-code"): (401, 201, 201, 403, 403),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/link"): (401, 201, 201, 201, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/free"): (401, 200, 200, 403, 403),
     ("POST", "/api/v1/door/way"): (401, 403, 403, 403, None),
     ("POST", "/api/v1/door/redeem"): (401, 403, 403, 403, None),
     ("POST", "/api/v1/door/certificate"): (401, 403, 403, 403, None),
@@ -47,6 +56,8 @@ TABLE = {
     ("GET", "/api/v1/environments/{environment}/journal"): (401, 200, 200, 200, 404),
 }
 BODIES = {
+    "/api/v1/accounts": {"email": "eva@example.org", "roles": ["trainer"]},
+    "/api/v1/classrooms/{slug}/invitations": {"email": "otto@example.com"},
     "/api/v1/tokens": {"name": "new", "role": "trainer"},
     "/api/v1/classrooms": {"blueprint": "hello", "name": "monday", "roster": "name,email\nAda,ada@example.org\n"},
     "/api/v1/classrooms/fit": {"blueprint": "hello", "seats": 3},
@@ -59,10 +70,11 @@ BODIES = {
 }
 
 
-def routes(app):
+def routes(app, *, pages=False):
     every = [route for included in app.routes for route in getattr(included, "original_router", APIRouter()).routes]
     assert len(every) >= 20, "FastAPI keeps included routes elsewhere now; this test would look at nothing"
-    return {(method, route.path): route for route in every if isinstance(route, APIRoute) for method in route.methods}
+    found = {(method, route.path): route for route in every if isinstance(route, APIRoute) for method in route.methods}
+    return {key: route for key, route in found.items() if key[1].startswith("/api/") is not pages}
 
 
 def test_every_route_stands_in_the_table(house):
@@ -70,11 +82,25 @@ def test_every_route_stands_in_the_table(house):
     assert listed == set(routes(house.app)) == set(TABLE)
 
 
-def test_no_route_but_health_is_without_the_dependency_that_checks_the_role(house):
-    def asks(dependant):
-        return isinstance(dependant.call, who.May) or any(asks(one) for one in dependant.dependencies)
+def asks(dependant):
+    return isinstance(dependant.call, who.May) or any(asks(one) for one in dependant.dependencies)
 
+
+def test_no_route_but_health_is_without_the_dependency_that_checks_the_role(house):
     assert [path for (_, path), route in routes(house.app).items() if not asks(route.dependant)] == ["/api/v1/health"]
+
+
+# Pages that anybody may open: how else would anybody come in?
+OPEN_PAGES = {"/sign-in", "/sign-in/provider", "/sign-in/back", "/sign-in/passkeys.js", "/join", "/join/{code}", "/invitation/{token}"}
+
+
+def test_every_other_page_checks_the_role_or_at_least_whose_page_sent_the_form(house):
+    def own(dependant):
+        return dependant.call is sessions.refuse_other_pages or any(own(one) for one in dependant.dependencies)
+
+    found = routes(house.app, pages=True).items()
+    assert {path for (method, path), route in found if method == "GET" and not asks(route.dependant)} == OPEN_PAGES
+    assert [path for (method, path), route in found if method != "GET" and not asks(route.dependant) and not own(route.dependant)] == []
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, 3, 4], ids=["nobody", "trainer", "it", "learner-own", "learner-other"])
@@ -92,7 +118,7 @@ def test_each_role_gets_what_the_table_says(house, place):
             continue
         house.settle()
         name = "hello" if "blueprints" in path else "nobody"
-        address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name)
+        address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name, account="nobody")
         answer = client.request(method, address, json=BODIES.get(path) if method == "POST" else None)
         if answer.status_code != row[place]:
             wrong.append(f"{method} {address}: {answer.status_code} for {row[place]}: {answer.text[:200]}")
