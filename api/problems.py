@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -97,8 +98,12 @@ def of(error: errors.LabctlError) -> Problem:
     return Problem(type=_type("failed"), title="It failed", status=500, detail=error.message, hint=error.hint)
 
 
-async def _ours(_request: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LabctlError)
+    if isinstance(error, errors.Unauthenticated) and request.method == "GET" and not request.url.path.startswith("/api/"):
+        # Somebody with a browser who opened a page: they sign in, and are back where they wanted to go.
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
     problem = of(error)
     headers: dict[str, str] = {}
     if isinstance(error, errors.TemporaryError):

@@ -80,7 +80,7 @@ def _page(
         "person": chosen.name or found.name,
         "email": found.email or chosen.email,
         "fixed": bool(found.email),
-        "known": asker.name if asker and asker.person.account else "",
+        "known": asker.person.name if asker and asker.person.account else "",
         "passkeys": passkeys.usable(sessions.origin(request)),
     }
     if error is not None:

@@ -118,7 +118,7 @@ def sign_out_everywhere(request: Request, asker: who.Anyone, house: who.House) -
 def account(request: Request, asker: who.Anyone) -> HTMLResponse:
     """Who I am here."""
     words = sorted(asker.person.roles) + [f"runs {slug}" for slug in sorted(asker.person.runs)]
-    return rendering.render(request, "sign_in/account.html", person=asker.name, words=words, account=asker.person.account)
+    return rendering.render(request, "sign_in/account.html", person=asker.person.name, words=words, account=asker.person.account)
 
 
 @router.get("/join")

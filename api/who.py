@@ -23,7 +23,9 @@ _bearer = HTTPBearer(auto_error=False, description="A token made by `labctl toke
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks. `role` is the one word for them; what they may is asked of `person`."""
+    """Who asks. `name` is what the journal calls them (`person.name` what people call them), `role` the one word for them; what they may
+    is asked of `person`.
+    """
 
     name: str
     role: str
@@ -43,7 +45,7 @@ class Asker:
 
 def of(person: people.Person) -> Asker:
     """As routes see them."""
-    return Asker(person.name, person.role.value, person.places[0].environment if person.places else None, person)
+    return Asker(person.signature or person.name, person.role.value, person.places[0].environment if person.places else None, person)
 
 
 def house(request: Request) -> wiring.Wiring:

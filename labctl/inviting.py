@@ -216,7 +216,7 @@ class Inviting:
         # A class may be extended; its end ends this session anyway.
         until = env.wishes.lease.ends + self.signing.rules.longest
         secret = self.signing.sessions.begin_session(until, sitting=sitting)
-        self.desk.journal.write(env.id, "enter", f"{sitting.name} sat down on seat {number}", sitting.name)
+        self.desk.journal.write(env.id, "enter", f"{sitting.name} sat down on seat {number}", sitting.signature)
         return signing_in.Entry(secret, until, home=f"/seat/{env.id}")
 
     def _account(self, invitation: people.Invitation, chosen: Chosen) -> people.Account:

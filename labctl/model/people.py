@@ -70,7 +70,8 @@ class Place:
 class Person:
     """Somebody who asks. `roles` are an account's or a token's own; `runs` are classes they co-train; `places` their own seats.
 
-    `account` is empty for a learner without an account and for tokens.
+    `account` is empty for a learner without an account and for tokens. `signature` is what the journal calls them, which nobody can
+    choose to be somebody else's; empty where `name` is that already.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Person:
     runs: frozenset[str] = frozenset()
     places: tuple[Place, ...] = ()
     account: str = ""
+    signature: str = ""
 
     @property
     def role(self) -> Role:
@@ -165,3 +167,8 @@ class Sitting:
     classroom: str
     seat: int
     name: str
+
+    @property
+    def signature(self) -> str:
+        """What the journal calls them: the name may be of their own choice, the seat is not."""
+        return f"{self.name}, seat {self.seat}"

@@ -437,7 +437,27 @@ def test_who_has_an_account_already_signs_in_and_then_uses_the_link(house):
     assert eva.get("/api/v1/classrooms/monday").status_code == 200
 
 
+def test_the_journal_calls_people_what_they_cannot_choose(house, browser):
+    roster = "name,email\nSeat 1,seat-1@seats.invalid\n"
+    house.client("trainer").post("/api/v1/classrooms", json={"blueprint": "hello", "name": "open", "roster": roster})
+    browser.form("/join", code=house.wiring.inviting.class_code("open", who="eva"), who="eva@example.org")
+    eva = account(house)
+    for one in (browser, eva):
+        assert one.post("/api/v1/classrooms/open/seats/1/reset", headers={"Origin": ORIGIN}).status_code == 202
+    lines = [line for line in house.wiring.journal.read(classroom="open") if line.step == "reset"]
+    assert [line.who for line in lines] == ["eva@example.org, seat 1", "eva@example.org"]
+
+
 # --- pages
+
+
+def test_whoever_opens_a_page_signs_in_and_is_back_there(house, browser):
+    answer = browser.get("/account?tab=1")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=/account%3Ftab%3D1")
+    account(house)
+    assert Fields(browser.get(answer.headers["location"]).text).values["next"] == "/account?tab=1"
+    assert sign_in(browser, next="/account?tab=1").headers["location"] == "/account?tab=1"
+    assert "Signed in as Eva" in browser.get("/account?tab=1").text
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/join", "/invitation/nonsense", "/account"])

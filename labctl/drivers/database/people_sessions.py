@@ -143,6 +143,7 @@ def _somebody(connection: sa.Connection, id_: str) -> people.Person | None:
         runs=frozenset(connection.scalars(runs)),
         places=tuple(_place(one) for one in connection.execute(places).all()),
         account=known.id,
+        signature=known.email,
     )
 
 
@@ -154,7 +155,10 @@ def _sitting(connection: sa.Connection, id_: int) -> people.Person | None:
         .join(memberships, (memberships.c.classroom == seats.c.classroom) & (memberships.c.seat == seats.c.number))
     )
     row = connection.execute(query.where(memberships.c.id == id_, classrooms.c.living)).one_or_none()
-    return people.Person(name=row.name, places=(_place(row),)) if row is not None else None
+    if row is None:
+        return None
+    sitting = people.Sitting(row.slug, row.number, row.name)
+    return people.Person(name=row.name, places=(_place(row),), signature=sitting.signature)
 
 
 def _places() -> sa.Select[Any]:
