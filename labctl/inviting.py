@@ -167,12 +167,10 @@ class Inviting:
 
         Raises Forbidden (code), BadInput (nobody of that name), Conflict (taken, full), Busy (too many tries).
         """
-        keys = {f"from {address}": signing_in.MOST_FROM}
-        self.signing.refuse_hot(keys)
-        slug = self.class_of(code)
-        if slug is None:
-            self.signing.count(keys)
-            raise errors.Forbidden("that code is not good (any more).", hint="Look whether you typed it as your trainer shows it.")
+        with self.signing.tried({f"from {address}": signing_in.MOST_FROM}):
+            slug = self.class_of(code)
+            if slug is None:
+                raise errors.Forbidden("that code is not good (any more).", hint="Look whether you typed it as your trainer shows it.")
         room = self.desk.room(slug)
         who = " ".join(who.split())
         if not who:
@@ -180,7 +178,6 @@ class Inviting:
         named = [seat for seat in room.seats if seat.learner and _is(seat, who)]
         free = [seat for seat in room.seats if seat.learner and seat.learner.email.endswith(ANYBODY)]
         if len(named) != 1 and not free:
-            self.signing.count(keys)
             raise errors.BadInput(f"nobody on the list of class '{slug}' is called so.", hint="Try the mail address you enrolled with.")
         return self._take(room, named if len(named) == 1 else free, who)
 

@@ -101,7 +101,7 @@ class Memberships(Protocol):
 
 
 class Ceremonies(Protocol):
-    """What must be remembered between two requests of one sign-in (OpenID Connect, passkeys), and tries that failed."""
+    """What must be remembered between two requests of one sign-in (OpenID Connect, passkeys), and tries that are counted."""
 
     def remember(self, what: str, data: Mapping[str, str], until: datetime) -> str:
         """The secret under which it is found, once."""
@@ -109,11 +109,13 @@ class Ceremonies(Protocol):
     def recall(self, what: str, secret: str) -> dict[str, str] | None:
         """What was kept, and it is gone; None where there is nothing (any more)."""
 
-    def failed(self, key: str, until: datetime) -> None:
-        """Write down a try that failed; it counts until then."""
+    def attempt(self, limits: Mapping[str, int], until: datetime) -> tuple[int, ...] | None:
+        """Write down a try under each of these keys, which counts until then; None, and nothing is written, where one of them has as many
+        already as its number says. Before the try is made, so that many at once are no more than one after another.
+        """
 
-    def failures(self, key: str) -> int:
-        """How many count now."""
+    def forgive(self, attempt: tuple[int, ...]) -> None:
+        """It was a good one: it does not count."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ who is not let in tells whether there is such an account. Links and class codes 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,14 +75,13 @@ class SigningIn:
     def by_password(self, email: str, password: str, address: str) -> Entry:
         """Raises Forbidden, Busy after too many tries."""
         email = email.strip().lower()
-        keys = {f"{email} {address}": MOST_HERE, f"account {email}": MOST_FOR_ONE, f"from {address}": MOST_FROM}
-        self.refuse_hot(keys)
-        account = self.accounts.account(email=email) if email else None
-        digest = self.credentials.password(account.id) if account else None
-        right = self.passwords.verify(password[:LONGEST_PASSWORD], digest)
-        if account is None or account.closed is not None or not right:
-            self.count(keys)
-            raise errors.Forbidden("that address and password do not belong together.", hint="Try again, or ask IT for a new link.")
+        limits = {f"{email} {address}": MOST_HERE, f"account {email}": MOST_FOR_ONE, f"from {address}": MOST_FROM}
+        with self.tried(limits):
+            account = self.accounts.account(email=email) if email else None
+            digest = self.credentials.password(account.id) if account else None
+            right = self.passwords.verify(password[:LONGEST_PASSWORD], digest)
+            if account is None or account.closed is not None or not right:
+                raise errors.Forbidden("that address and password do not belong together.", hint="Try again, or ask IT for a new link.")
         return self.begin(account)
 
     def ask_passkey(self, origin: str) -> tuple[dict[str, Any], str]:
@@ -91,15 +91,10 @@ class SigningIn:
 
     def by_passkey(self, origin: str, remembered: str, answer: str, address: str) -> Entry:
         """Raises Forbidden, Busy."""
-        keys = {f"from {address}": MOST_FROM}
-        self.refuse_hot(keys)
-        try:
+        with self.tried({f"from {address}": MOST_FROM}):
             kept = self._recall("passkey", remembered)
             passkey, account = self._owner(self.authenticator.id_of(answer))
             count = self.authenticator.check(origin, kept["challenge"], answer, passkey)
-        except errors.Forbidden:
-            self.count(keys)
-            raise
         self.credentials.passkey(passkey.id, used=count)
         return self.begin(account)
 
@@ -150,17 +145,23 @@ class SigningIn:
         until = self.clock.now() + self.rules.longest
         return Entry(self.sessions.begin_session(until, account=account.id), until)
 
-    def refuse_hot(self, keys: Mapping[str, int]) -> None:
-        """Raise Busy where one of these was tried as often as its number says."""
-        if any(self.ceremonies.failures(key) >= most for key, most in keys.items()):
+    @contextmanager
+    def tried(self, limits: Mapping[str, int]) -> Iterator[None]:
+        """One try under these keys. It counts where it ends in a refusal. Raises Busy where one has as many as its number says."""
+        attempt = self.ceremonies.attempt(limits, self.clock.now() + COUNTED)
+        if attempt is None:
             raise errors.Busy(
                 "too many tries failed.", hint=f"Wait {COUNTED.seconds // 60} minutes, or ask for a new link.", retry_after=COUNTED
             )
-
-    def count(self, keys: Mapping[str, int]) -> None:
-        """One more try that failed."""
-        for key in keys:
-            self.ceremonies.failed(key, self.clock.now() + COUNTED)
+        try:
+            yield
+        except errors.Forbidden:
+            raise
+        except errors.LabctlError:
+            # What failed for another reason was no guess.
+            self.ceremonies.forgive(attempt)
+            raise
+        self.ceremonies.forgive(attempt)
 
     def _recall(self, what: str, remembered: str) -> dict[str, str]:
         kept = self.ceremonies.recall(what, remembered) if remembered else None

@@ -113,12 +113,16 @@ def test_a_ceremony_is_recalled_once_for_what_it_was_and_in_time(store, clock):
     assert store.recall("passkey", late) is None
 
 
-def test_failed_tries_count_until_their_time(store, clock):
-    for minutes in (10, 20):
-        store.failed("eva 192.0.2.1", clock.now() + timedelta(minutes=minutes))
-    assert (store.failures("eva 192.0.2.1"), store.failures("ada 192.0.2.1")) == (2, 0)
-    clock.pass_(minutes=15)
-    assert store.failures("eva 192.0.2.1") == 1
+def test_tries_count_until_their_time_unless_they_were_good_and_many_at_once_are_no_more(store, clock):
+    limits = {"eva 192.0.2.1": 3, "from 192.0.2.1": 100}
+    found = at_once(*[lambda: store.attempt(limits, clock.now() + HOUR)] * 6)
+    assert sorted(one is None for one in found) == [False] * 3 + [True] * 3
+    assert store.attempt({"ada 192.0.2.1": 3}, clock.now() + HOUR)
+    store.forgive(next(one for one in found if one))
+    assert store.attempt(limits, clock.now() + HOUR)
+    assert store.attempt(limits, clock.now() + HOUR) is None
+    clock.pass_(hours=2)
+    assert store.attempt(limits, clock.now() + HOUR)
 
 
 def test_a_password_is_replaced_and_a_passkey_keeps_its_count(store, clock):

@@ -1,4 +1,4 @@
-"""What is good once: invitation links, and what a sign-in must remember between two requests. And tries that failed.
+"""What is good once: invitation links, and what a sign-in must remember between two requests. And tries, which are counted.
 
 Secrets are 32 random bytes; what is kept of them is an HMAC under the database's key, as of one-time codes.
 """
@@ -6,7 +6,7 @@ Secrets are 32 random bytes; what is kept of them is an HMAC under the database'
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -96,17 +96,30 @@ class LinkRows(part.Part):
                 return None
         return dict(row.data) if row.what == what and row.until > self._clock.now() else None
 
-    def failed(self, key: str, until: datetime) -> None:
+    def attempt(self, limits: Mapping[str, int], until: datetime) -> tuple[int, ...] | None:
         """See `people_ports.Ceremonies`."""
+        digests = {self._seal.digest(f"try {key}"): most for key, most in limits.items()}
         with self._connection.writing() as connection:
             connection.execute(sa.delete(failed_tries).where(failed_tries.c.until <= self._clock.now()))
-            connection.execute(sa.insert(failed_tries).values(digest=self._seal.digest(f"try {key}"), until=until))
+            _one_after_another(connection, digests)
+            for digest, most in digests.items():
+                mine = sa.select(sa.func.count()).select_from(failed_tries).where(failed_tries.c.digest == digest)
+                if connection.execute(mine).scalar_one() >= most:
+                    return None
+            written = sa.insert(failed_tries).returning(failed_tries.c.number)
+            return tuple(connection.execute(written.values(digest=digest, until=until)).scalar_one() for digest in digests)
 
-    def failures(self, key: str) -> int:
+    def forgive(self, attempt: tuple[int, ...]) -> None:
         """See `people_ports.Ceremonies`."""
-        mine = (failed_tries.c.digest == self._seal.digest(f"try {key}")) & (failed_tries.c.until > self._clock.now())
-        with self._connection.reading() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(failed_tries).where(mine)).scalar_one())
+        with self._connection.writing() as connection:
+            connection.execute(sa.delete(failed_tries).where(failed_tries.c.number.in_(attempt)))
+
+
+def _one_after_another(connection: sa.Connection, digests: Iterable[bytes]) -> None:
+    """SQLite's writers are so anyway; PostgreSQL's would each count without the others' tries."""
+    if connection.dialect.name == "postgresql":
+        for number in sorted(int.from_bytes(digest[:8], signed=True) for digest in digests):
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
 
 def _invitation(row: Any) -> people.Invitation:

@@ -68,12 +68,13 @@ class SessionRows(part.Part):
 
     def co_train(self, classroom: str, account: str) -> None:
         """See `people_ports.Memberships`."""
-        with self._connection.writing() as connection:
-            number = people_links.living(connection, classroom)
-            there = (memberships.c.classroom == number) & (memberships.c.account == account)
-            if connection.execute(sa.select(memberships.c.id).where(there)).first() is None:
-                row = {"classroom": number, "role": people.Role.COTRAINER.value, "account": account}
+        try:
+            with self._connection.writing() as connection:
+                row = {"classroom": people_links.living(connection, classroom), "role": people.Role.COTRAINER.value, "account": account}
                 connection.execute(sa.insert(memberships).values(**row, since=self._clock.now()))
+        except exc.IntegrityError:
+            # They run it already.
+            return
 
     def sit(self, sitting: people.Sitting) -> None:
         """See `people_ports.Memberships`."""
