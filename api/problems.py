@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -150,8 +151,10 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The cause goes to the log only: an unforeseen error's text may hold anything, a secret too.
-    _log.error("unexpected error", path=request.url.path, exc_info=error)
+    # The cause goes to the log only, and there without the values of variables and of the address: these hold passwords, codes, links.
+    route = request.scope.get("route")
+    trace = "".join(traceback.format_exception(error))
+    _log.error("unexpected error", route=getattr(route, "path", "none"), trace=trace)
     return document(
         Problem(
             type=_type("unexpected"),

@@ -51,7 +51,7 @@ def sign_in_by_password(
 @router.post("/sign-in/passkey/options", dependencies=[Own])
 def passkey_options(request: Request, house: who.House) -> JSONResponse:
     """What `navigator.credentials.get` takes."""
-    options, kept = house.signing_in.ask_passkey(sessions.origin(request))
+    options, kept = house.signing_in.ask_passkey(sessions.origin(request), sessions.address(request))
     answer = JSONResponse(options, headers={"Cache-Control": "no-store"})
     sessions.remember(request, answer, kept)
     return answer
@@ -71,7 +71,8 @@ def sign_in_by_passkey(request: Request, house: who.House, passkey: Long = "", n
 def to_provider(request: Request, house: who.House, next: str = "/") -> Response:  # noqa: A002
     """To the identity provider. A link and no form, for the policy lets forms lead to labctl only."""
     try:
-        address, kept = house.signing_in.to_provider(f"{sessions.origin(request)}/sign-in/back", within(next))
+        back = f"{sessions.origin(request)}/sign-in/back"
+        address, kept = house.signing_in.to_provider(back, within(next), sessions.address(request))
     except errors.LabctlError as error:
         return _form(request, within(next), error=error)
     answer = go(address)
@@ -125,10 +126,12 @@ def account(request: Request, asker: who.Anyone) -> HTMLResponse:
 @router.get("/join/{code}")
 def join_form(request: Request, house: who.House, code: str = "") -> HTMLResponse:
     """Which class, and who."""
-    slug = house.inviting.class_of(code) if code else None
-    return rendering.render(
-        request, "sign_in/join.html", code=code[:40], person="", room=house.classrooms.classroom(slug) if slug else None
-    )
+    values: dict[str, Any] = {"code": code[:40], "person": "", "room": None}
+    try:
+        values["room"] = house.inviting.room_of(code, sessions.address(request)) if code else None
+    except errors.LabctlError as error:
+        return rendering.again(request, "sign_in/join.html", error, **values)
+    return rendering.render(request, "sign_in/join.html", **values)
 
 
 @router.post("/join", dependencies=[Own])

@@ -167,24 +167,26 @@ class Inviting:
 
         Raises Forbidden (code), BadInput (nobody of that name), Conflict (taken, full), Busy (too many tries).
         """
-        with self.signing.tried({f"from {address}": signing_in.MOST_FROM}):
-            slug = self.class_of(code)
-            if slug is None:
-                raise errors.Forbidden("that code is not good (any more).", hint="Look whether you typed it as your trainer shows it.")
-        room = self.desk.room(slug)
+        room = self.room_of(code, address)
         who = " ".join(who.split())
         if not who:
             raise errors.BadInput("the seat needs a name.", hint="Type your name or address as your trainer has it.")
         named = [seat for seat in room.seats if seat.learner and _is(seat, who)]
         free = [seat for seat in room.seats if seat.learner and seat.learner.email.endswith(ANYBODY)]
         if len(named) != 1 and not free:
-            raise errors.BadInput(f"nobody on the list of class '{slug}' is called so.", hint="Try the mail address you enrolled with.")
+            raise errors.BadInput(
+                f"nobody on the list of class '{room.slug}' is called so.", hint="Try the mail address you enrolled with."
+            )
         return self._take(room, named if len(named) == 1 else free, who)
 
-    def class_of(self, code: str) -> str | None:
-        """The class that has this code, written in any way."""
+    def room_of(self, code: str, address: str) -> Classroom:
+        """The class that has this code, written in any way. Raises Forbidden, Busy (too many tries)."""
         text = "".join(sign for sign in code.lower() if sign in entering.ALPHABET)
-        return self.memberships.class_of_code(text) if len(text) == entering.LENGTH else None
+        with self.signing.tried({f"from {address}": signing_in.MOST_FROM}):
+            slug = self.memberships.class_of_code(text) if len(text) == entering.LENGTH else None
+            if slug is None:
+                raise errors.Forbidden("that code is not good (any more).", hint="Look whether you typed it as your trainer shows it.")
+        return self.desk.room(slug)
 
     def _take(self, room: Classroom, seats: list[Seat], who: str) -> signing_in.Entry:
         taken = {one.seat for one in self.memberships.sittings(room.slug)}

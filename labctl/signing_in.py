@@ -27,6 +27,9 @@ MOST_HERE, MOST_FOR_ONE, MOST_FROM = 5, 50, 100
 """Failed tries for one account from one address; for one account from anywhere (nobody shall lock out others with five tries); from one
 address for anything (a class sits behind one)."""
 
+MOST_BEGUN = 1000
+"""Sign-ins by passkey or provider that one address may begin in that time: each is a row, and nobody has shown anything yet."""
+
 CEREMONY = timedelta(minutes=10)
 """How long somebody may take at their authenticator or identity provider."""
 
@@ -84,8 +87,9 @@ class SigningIn:
                 raise errors.Forbidden("that address and password do not belong together.", hint="Try again, or ask IT for a new link.")
         return self.begin(account)
 
-    def ask_passkey(self, origin: str) -> tuple[dict[str, Any], str]:
-        """Options for the browser, and what its cookie is to remember."""
+    def ask_passkey(self, origin: str, address: str) -> tuple[dict[str, Any], str]:
+        """Options for the browser, and what its cookie is to remember. Raises Busy."""
+        self._begun(address)
         options, challenge = self.authenticator.ask(origin)
         return options, self.ceremonies.remember("passkey", {"challenge": challenge}, self.clock.now() + CEREMONY)
 
@@ -105,11 +109,12 @@ class SigningIn:
             raise errors.Forbidden("that passkey is not known here.", hint="Sign in another way.")
         return passkey, account
 
-    def to_provider(self, back: str, home: str) -> tuple[str, str]:
-        """Where the browser goes, and what its cookie is to remember. Raises NotFound where there is no provider, Unreachable."""
-        address, remembered = self._provider().begin(back)
+    def to_provider(self, back: str, home: str, address: str) -> tuple[str, str]:
+        """Where the browser goes, and what its cookie is to remember. Raises NotFound where there is no provider, Unreachable, Busy."""
+        self._begun(address)
+        there, remembered = self._provider().begin(back)
         kept = {**remembered, "back": back, "home": home}
-        return address, self.ceremonies.remember("provider", kept, self.clock.now() + CEREMONY)
+        return there, self.ceremonies.remember("provider", kept, self.clock.now() + CEREMONY)
 
     def by_provider(self, remembered: str, query: Mapping[str, str]) -> Entry:
         """Raises Forbidden, Conflict, Unreachable. The roles of whoever comes this way are those of their groups, each time anew."""
@@ -148,11 +153,7 @@ class SigningIn:
     @contextmanager
     def tried(self, limits: Mapping[str, int]) -> Iterator[None]:
         """One try under these keys. It counts where it ends in a refusal. Raises Busy where one has as many as its number says."""
-        attempt = self.ceremonies.attempt(limits, self.clock.now() + COUNTED)
-        if attempt is None:
-            raise errors.Busy(
-                "too many tries failed.", hint=f"Wait {COUNTED.seconds // 60} minutes, or ask for a new link.", retry_after=COUNTED
-            )
+        attempt = self._attempt(limits)
         try:
             yield
         except errors.Forbidden:
@@ -162,6 +163,15 @@ class SigningIn:
             self.ceremonies.forgive(attempt)
             raise
         self.ceremonies.forgive(attempt)
+
+    def _begun(self, address: str) -> None:
+        self._attempt({f"begun {address}": MOST_BEGUN})
+
+    def _attempt(self, limits: Mapping[str, int]) -> tuple[int, ...]:
+        attempt = self.ceremonies.attempt(limits, self.clock.now() + COUNTED)
+        if attempt is None:
+            raise errors.Busy("too many tries.", hint=f"Wait {COUNTED.seconds // 60} minutes, or ask for a new link.", retry_after=COUNTED)
+        return attempt
 
     def _recall(self, what: str, remembered: str) -> dict[str, str]:
         kept = self.ceremonies.recall(what, remembered) if remembered else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from labctl.model.people import Role
@@ -342,6 +344,15 @@ def test_codes_cannot_be_guessed_for_long(house, browser):
     assert browser.form("/join", code=code, who="ada").status_code == 503
 
 
+def test_looking_at_a_code_is_a_try_too(house, browser):
+    house.open()
+    code = house.wiring.inviting.class_code("monday", who="eva")
+    assert [browser.get(f"/join/{code}").status_code for _ in range(3)] == [200] * 3
+    answers = [browser.get(f"/join/aaaaaa{n // 10 % 8 + 2}{n % 8 + 2}").status_code for n in range(101)]
+    assert (set(answers[:100]), answers[100]) == ({403}, 503)
+    assert browser.get(f"/join/{code}").status_code == 503
+
+
 def test_seats_for_anybody_are_taken_in_order_until_there_are_none(house):
     roster = "name,email\nSeat 1,seat-1@seats.invalid\nSeat 2,seat-2@seats.invalid\n"
     house.client("trainer").post("/api/v1/classrooms", json={"blueprint": "hello", "name": "open", "roster": roster})
@@ -470,6 +481,22 @@ def test_every_page_has_the_strict_policy_and_is_kept_by_nobody(house, path):
     assert "unsafe" not in policy
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_an_unforeseen_error_writes_neither_password_nor_link_into_the_log(house, browser, capsys):
+    account(house)
+    secret, _ = house.wiring.inviting.person("Otto", "otto@example.org", [], who="it")
+    # Roles that this labctl does not know, as a slip by hand in the database leaves them.
+    with sqlite3.connect(house.wiring.settings.home / "labctl.sqlite3") as rows:
+        rows.execute("UPDATE accounts SET roles = '[\"king\"]'")
+        rows.execute("UPDATE invitations SET roles = '[\"king\"]'")
+    rows.close()
+    assert sign_in(browser).status_code == 500
+    assert browser.form(link(house, secret), name="Otto", password=WORDS).status_code == 500
+    said = "".join(capsys.readouterr())
+    assert "ValueError" in said
+    assert WORDS not in said
+    assert secret not in said
 
 
 def test_no_secret_stands_in_the_database(house):
