@@ -7,14 +7,27 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
+from api import (
+    boards,
+    problems,
+    routes_blueprints,
+    routes_classes,
+    routes_door,
+    routes_goldens,
+    routes_invitation,
+    routes_people,
+    routes_seats,
+    routes_sign_in,
+    routes_state,
+)
 from labctl import wiring
 
 _ABOUT = """
 Turns a lab blueprint into a class of working machines, and takes it all away again.
 
 Whatever takes time answers 202 and says where to look (`Location`). Every error is a problem document (RFC 9457).
-Roles: `trainer` and `it` see all classes, `learner` sees its own seat only, `it` makes tokens.
+Roles: `trainer` and `it` see all classes, a co-trainer sees the classes they were invited to, `learner` sees its own seat only, `it` keeps
+accounts and makes tokens. Programs send a bearer token, browsers their session's cookie.
 """
 
 
@@ -52,7 +65,10 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
     problems.install(app)
-    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door)
+    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people)
+    pages = (routes_sign_in, routes_invitation)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
+    for router in (part.router for part in pages):
+        app.include_router(router)
     return app

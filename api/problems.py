@@ -6,10 +6,11 @@ import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -97,8 +98,12 @@ def of(error: errors.LabctlError) -> Problem:
     return Problem(type=_type("failed"), title="It failed", status=500, detail=error.message, hint=error.hint)
 
 
-async def _ours(_request: Request, error: Exception) -> JSONResponse:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LabctlError)
+    if isinstance(error, errors.Unauthenticated) and request.method == "GET" and not request.url.path.startswith("/api/"):
+        # Somebody with a browser who opened a page: they sign in, and are back where they wanted to go.
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
     problem = of(error)
     headers: dict[str, str] = {}
     if isinstance(error, errors.TemporaryError):
@@ -145,9 +150,10 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    # The cause goes to the log only: an unforeseen error's text may hold anything, a secret too.
-    # Python's own traceback: one that shows local variables would show tokens and codes.
-    _log.error("unexpected error at %s", request.url.path, exc_info=error)
+    # The cause goes to the log only: an unforeseen error's text may hold anything, a secret too. The pattern of the route and
+    # Python's own traceback: an address may hold a one-time link, local variables hold tokens and codes.
+    route = request.scope.get("route")
+    _log.error("unexpected error at %s", getattr(route, "path", "no route"), exc_info=error)
     return document(
         Problem(
             type=_type("unexpected"),

@@ -15,14 +15,14 @@ Name = Annotated[str, Path(min_length=1, max_length=100, pattern=shapes.BLUEPRIN
 
 
 @router.get("", summary="Blueprints", responses=problems.answers(401, 403))
-def list_blueprints(asker: who.Staff, house: who.House) -> list[shapes.BlueprintShape]:
+def list_blueprints(asker: who.ReadsCourses, house: who.House) -> list[shapes.BlueprintShape]:
     """Those with mistakes too: `broken` says what is wrong."""
     del asker
     return [shapes.BlueprintShape(**vars(one)) for one in house.shelf.list()]
 
 
 @router.get("/{name}", summary="A blueprint", responses=problems.answers(401, 403, 404, 422))
-def show_blueprint(asker: who.Staff, house: who.House, name: Name) -> shapes.BlueprintShape:
+def show_blueprint(asker: who.ReadsCourses, house: who.House, name: Name) -> shapes.BlueprintShape:
     """422 with every complaint when it has mistakes."""
     del asker
     return shown.blueprint(house.shelf.book(name))
@@ -30,7 +30,7 @@ def show_blueprint(asker: who.Staff, house: who.House, name: Name) -> shapes.Blu
 
 @router.get("/{name}/plan", summary="What it would make", responses=problems.answers(400, 401, 403, 404, 422))
 def plan_blueprint(
-    asker: who.Staff,
+    asker: who.ReadsCourses,
     house: who.House,
     name: Name,
     seats: Annotated[int, Query(ge=1, le=preview.MOST_SEATS, description="For how many learners.")] = 1,

@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api import boards, problems, shapes, shapes_fit, shown, who
 from labctl import wiring
 from labctl.drivers import paper
-from labctl.model import capacity
+from labctl.model import capacity, people
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
 
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1/classrooms", tags=["classrooms"])
 Slug = Annotated[str, Path(min_length=1, max_length=100, description="The classroom's name.", examples=["monday"])]
 
 
-def _watching(asker: who.Staff, house: who.House, request: Request, slug: Slug) -> AsyncIterator[boards.Change]:
+def _watching(asker: who.SeesClass, house: who.House, request: Request, slug: Slug) -> AsyncIterator[boards.Change]:
     # That the class exists is asked before the stream begins: afterwards there is no status left to say otherwise.
     del asker
     house.classrooms.classroom(slug)
@@ -46,15 +46,15 @@ Notes = Annotated[boards.Notes, Depends(notes)]
 
 
 @router.get("", summary="Classrooms", responses=problems.answers(401, 403))
-def list_classrooms(asker: who.Staff, house: who.House, *, closed: bool = False) -> list[shapes.ClassroomShape]:
-    """Those of which something is there; with `closed=true` past ones too, oldest first."""
-    del asker
+def list_classrooms(asker: who.SeesSomeClass, house: who.House, *, closed: bool = False) -> list[shapes.ClassroomShape]:
+    """Those of which something is there; with `closed=true` past ones too, oldest first. To whoever runs single classes, only those."""
     now = house.clock.now()
     everything: dict[str, environment_.Environment] = {}
     if closed:
         # A past class may share its name with another, so its seats are found by their environments.
         everything = {env.id: env for env in house.environments.environments(gone=True, bare=True)}
-    return [_counted(house, room, everything, now) for room in house.classrooms.classrooms(closed=closed)]
+    rooms = [room for room in house.classrooms.classrooms(closed=closed) if asker.may(people.Right.SEE_CLASS, room.slug)]
+    return [_counted(house, room, everything, now) for room in rooms]
 
 
 def _counted(
@@ -66,7 +66,7 @@ def _counted(
 
 
 @router.post("", status_code=202, summary="Open a classroom", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
-def open_classroom(asker: who.Staff, house: who.House, wanted: shapes.OpenClassroom, response: Response) -> shapes.Accepted:
+def open_classroom(asker: who.Opens, house: who.House, wanted: shapes.OpenClassroom, response: Response) -> shapes.Accepted:
     """All or nothing: blueprint, roster, dates and room on the cluster are checked before anything is written. Machines are
     made from then on; look at the board.
     """
@@ -91,7 +91,7 @@ def open_classroom(asker: who.Staff, house: who.House, wanted: shapes.OpenClassr
 
 
 @router.post("/fit", summary="Would it fit", responses=problems.answers(400, 401, 403, 404, 409, 422, 503))
-def fit_classroom(asker: who.Staff, house: who.House, wanted: shapes.FitClassroom) -> shapes_fit.FitShape:
+def fit_classroom(asker: who.Opens, house: who.House, wanted: shapes.FitClassroom) -> shapes_fit.FitShape:
     """Fits or not, on which nodes, what is short, and when all would be ready, from times measured here. Nothing is made."""
     del asker
     answer = house.fitting.fit(wanted.blueprint, wanted.seats, spares=wanted.spares, starts=wanted.starts, answers=wanted.answers)
@@ -99,28 +99,28 @@ def fit_classroom(asker: who.Staff, house: who.House, wanted: shapes.FitClassroo
 
 
 @router.get("/{slug}", summary="A classroom with its seats", responses=problems.answers(401, 403, 404, 422))
-def show_classroom(asker: who.Staff, house: who.House, known: Notes, slug: Slug) -> shapes.Board:
+def show_classroom(asker: who.SeesClass, house: who.House, known: Notes, slug: Slug) -> shapes.Board:
     """The board at this moment."""
     del asker
     return boards.read(house, known, slug)
 
 
 @router.post("/{slug}/extend", summary="Give it more time", responses=problems.answers(400, 401, 403, 404, 409, 422))
-def extend_classroom(asker: who.Staff, house: who.House, known: Notes, slug: Slug, wanted: shapes.Extend) -> shapes.ClassroomShape:
+def extend_classroom(asker: who.RunsClass, house: who.House, known: Notes, slug: Slug, wanted: shapes.Extend) -> shapes.ClassroomShape:
     """For all seats of the class."""
     house.desk.extend(slug, wanted.until, who=asker.name)
     return boards.read(house, known, slug).classroom
 
 
 @router.post("/{slug}/close", status_code=202, summary="Close it", responses=problems.answers(401, 403, 404, 409, 422))
-def close_classroom(asker: who.Staff, house: who.House, slug: Slug, response: Response) -> shapes.Accepted:
+def close_classroom(asker: who.RunsClass, house: who.House, slug: Slug, response: Response) -> shapes.Accepted:
     """Everything of the class is removed from then on; may be repeated. The journal says what was removed."""
     house.desk.close(slug, who=asker.name)
     return _accepted(response, f"Classroom `{slug}` is being removed.", f"/api/v1/classrooms/{slug}")
 
 
 @router.get("/{slug}/journal", summary="What was done", responses=problems.answers(401, 403, 404, 422))
-def class_journal(asker: who.Staff, house: who.House, slug: Slug, page: Annotated[shapes.Page, Query()]) -> list[shapes.LineShape]:
+def class_journal(asker: who.SeesClass, house: who.House, slug: Slug, page: Annotated[shapes.Page, Query()]) -> list[shapes.LineShape]:
     """Lines of all its environments, oldest first."""
     del asker
     house.classrooms.classroom(slug)
@@ -134,7 +134,7 @@ def class_journal(asker: who.Staff, house: who.House, slug: Slug, page: Annotate
     responses=problems.answers(401, 403, 404, 422),
 )
 async def class_events(
-    asker: who.Staff, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+    asker: who.SeesClass, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `board` (the whole board, first and after each reconnect), then `seats` (those that changed, and the
     classroom), `closed` at the end.

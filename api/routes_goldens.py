@@ -16,7 +16,7 @@ Set = Annotated[str, Path(min_length=1, max_length=100, description="Its name, o
 
 
 @router.get("/goldens", summary="Golden machines", responses=problems.answers(401, 403))
-def list_goldens(asker: who.Staff, house: who.House) -> list[shapes.GoldenShape]:
+def list_goldens(asker: who.Bakes, house: who.House) -> list[shapes.GoldenShape]:
     """Sets there are, oldest first, with the classes that stand on each."""
     del asker
     now = house.clock.now()
@@ -29,7 +29,7 @@ def list_goldens(asker: who.Staff, house: who.House) -> list[shapes.GoldenShape]
     summary="Bake golden machines",
     responses=problems.answers(400, 401, 403, 404, 409, 422, 503),
 )
-def bake_blueprint(asker: who.Staff, house: who.House, name: Name, response: Response) -> shapes.Accepted:
+def bake_blueprint(asker: who.Bakes, house: who.House, name: Name, response: Response) -> shapes.Accepted:
     """Ahead of the first class that needs them. Where they are there already, nothing is done."""
     book = house.shelf.book(name)
     house.bell.listen()
@@ -45,7 +45,7 @@ def bake_blueprint(asker: who.Staff, house: who.House, name: Name, response: Res
 
 
 @router.delete("/goldens/{name}", status_code=202, summary="Remove golden machines", responses=problems.answers(401, 403, 404, 409, 422))
-def remove_golden(asker: who.Staff, house: who.House, name: Set, response: Response) -> shapes.Accepted:
+def remove_golden(asker: who.Bakes, house: who.House, name: Set, response: Response) -> shapes.Accepted:
     """Refused (409) while a class stands on them: its machines are clones on their disks."""
     room = house.goldens.remove(name, who=asker.name)
     look = f"/api/v1/classrooms/{room.slug}"

@@ -9,6 +9,8 @@ from fastapi import APIRouter, Path, Query, Response
 from api import boards, problems, shapes, shown, who
 from api.routes_classes import Notes, Slug
 from labctl import errors
+from labctl.model import environment as environment_
+from labctl.model import people
 
 router = APIRouter(prefix="/api/v1", tags=["seats"])
 
@@ -19,23 +21,36 @@ EnvironmentId = Annotated[str, Path(min_length=1, max_length=40, description="Th
 def own(asker: who.Asker, house: who.House, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
     """The seat, if it is the asker's to see. Raises NotFound."""
     missing = f"seat {number} in a classroom `{slug}`"
+    staff = asker.may(people.Right.ENTER_SEATS, slug)
     try:
         board = boards.read(house, known, slug)
     except errors.NotFound:
-        if asker.staff:
+        if staff:
             raise
         raise errors.NotFound(f"There is no {missing}.", hint="A learner's token opens one seat only; /api/v1/me says which.") from None
     for seat in board.seats:
         if seat.number == number:
-            asker.must_own(seat.environment, missing)
+            asker.must_own(seat.environment, missing, slug)
             return seat
     raise errors.NotFound(
-        f"There is no {missing}.", hint=f"It has {len(board.seats)} seats." if asker.staff else "/api/v1/me says which is yours."
+        f"There is no {missing}.", hint=f"It has {len(board.seats)} seats." if staff else "/api/v1/me says which is yours."
     )
 
 
+def _own_environment(asker: who.Asker, house: who.House, environment: str) -> environment_.Environment:
+    """If it is the asker's to see. Raises NotFound, in the same words whether or not there is one."""
+    missing = f"environment `{environment}`"
+    try:
+        found = house.environments.environment(environment)
+    except errors.NotFound:
+        asker.must_own(environment, missing)
+        raise
+    asker.must_own(environment, missing, found.classroom)
+    return found
+
+
 @router.get("/classrooms/{slug}/seats", summary="Seats of a classroom", responses=problems.answers(401, 403, 404, 422))
-def list_seats(asker: who.Staff, house: who.House, known: Notes, slug: Slug) -> list[shapes.SeatShape]:
+def list_seats(asker: who.SeesClass, house: who.House, known: Notes, slug: Slug) -> list[shapes.SeatShape]:
     """In order of their numbers."""
     del asker
     return boards.read(house, known, slug).seats
@@ -84,7 +99,7 @@ def undo_reset(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, nu
     responses=problems.answers(400, 401, 403, 404, 409, 422, 503),
 )
 def swap_seat(
-    asker: who.Staff, house: who.House, slug: Slug, number: Number, wanted: shapes.SwapSeat, response: Response
+    asker: who.RunsClass, house: who.House, slug: Slug, number: Number, wanted: shapes.SwapSeat, response: Response
 ) -> shapes.Swapped:
     """The learner keeps identity, files for ssh and values; the machines are those of a spare that is ready. The old ones are
     removed, or kept aside.
@@ -106,7 +121,7 @@ def seat_bundle(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, n
 
 
 @router.get("/environments", tags=["environments"], summary="Environments", responses=problems.answers(401, 403, 422))
-def list_environments(asker: who.Staff, house: who.House, *, gone: bool = False) -> list[shapes.EnvironmentShape]:
+def list_environments(asker: who.SeesCluster, house: who.House, *, gone: bool = False) -> list[shapes.EnvironmentShape]:
     """Those that exist; with `gone=true` removed ones too."""
     del asker
     now = house.clock.now()
@@ -116,8 +131,7 @@ def list_environments(asker: who.Staff, house: who.House, *, gone: bool = False)
 @router.get("/environments/{environment}", tags=["environments"], summary="One environment", responses=problems.answers(401, 403, 404, 422))
 def show_environment(asker: who.Anyone, house: who.House, environment: EnvironmentId) -> shapes.EnvironmentShape:
     """Wishes and facts."""
-    asker.must_own(environment, f"environment `{environment}`")
-    return shown.environment(house.environments.environment(environment), house.clock.now())
+    return shown.environment(_own_environment(asker, house, environment), house.clock.now())
 
 
 @router.get(
@@ -127,6 +141,5 @@ def environment_journal(
     asker: who.Anyone, house: who.House, environment: EnvironmentId, page: Annotated[shapes.Page, Query()]
 ) -> list[shapes.LineShape]:
     """Oldest first."""
-    asker.must_own(environment, f"environment `{environment}`")
-    house.environments.environment(environment)
+    _own_environment(asker, house, environment)
     return [shown.line(one) for one in house.journal.read(environment=environment, after=page.after, limit=page.limit)]

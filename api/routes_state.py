@@ -23,13 +23,13 @@ def health(response: Response) -> shapes.Health:
 def me(asker: who.Anyone, house: who.House) -> shapes.Me:
     """A learner finds their classroom and seat here."""
     if asker.environment is None:
-        return shapes.Me(name=asker.name, role=asker.role)
+        return shapes.Me(name=asker.person.name, role=asker.role)
     env = house.environments.environment(asker.environment)
-    return shapes.Me(name=asker.name, role=asker.role, classroom=env.classroom, seat=env.seat)
+    return shapes.Me(name=asker.person.name, role=asker.role, classroom=env.classroom, seat=env.seat)
 
 
 @router.get("/status", tags=["labctl"], summary="Whether what the API needs answers", responses=problems.answers(401, 403))
-def status(asker: who.Staff, house: who.House) -> shapes.State:
+def status(asker: who.SeesCluster, house: who.House) -> shapes.State:
     """Asks the store, the broker and the node now; what does not answer says so, and the answer is 200 all the same."""
     del asker
     return wellness.state(house, importlib.metadata.version("labctl"))

@@ -58,6 +58,39 @@ class Settings(BaseSettings):
     door_address: str = ""
     """What learners dial: a host name, or HOST:PORT where a router in front changes the port. Empty: `door_host` and `door_port`."""
 
+    url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
+    """The address under which browsers find labctl, e.g. https://labs.example.org, where a proxy in front speaks HTTPS. Empty: `api_host`
+    and `api_port` by plain HTTP, which is for browsers on this machine only. Links are made with it, and pages of other addresses
+    are refused."""
+
+    oidc_issuer: str = ""
+    """The identity provider's address (OpenID Connect), exactly as it calls itself. Empty: people sign in with accounts of labctl only."""
+
+    oidc_client_id: str = ""
+    """Who labctl is to the identity provider."""
+
+    oidc_client_secret_file: Path | None = None
+    """The file that holds the client's secret, readable by its owner only. None: a public client, by PKCE alone."""
+
+    oidc_scopes: str = "openid email profile"
+    """What is asked of the identity provider, separated by spaces; many want `groups` as well."""
+
+    oidc_groups_claim: str = "groups"
+    """The claim that lists somebody's groups."""
+
+    oidc_roles: dict[str, list[Literal["it", "trainer", "author"]]] = Field(default_factory=dict)
+    """Which roles each group of the identity provider gives: {"staff-it" = ["it"], "teachers" = ["trainer", "author"]}. Somebody in none of
+    them may sign in and sits on the seats that rosters give to their address."""
+
+    oidc_trust_email: bool = False
+    """Whether addresses count though the provider does not say `email_verified`: only for a provider whose users cannot choose them."""
+
+    session_hours: int = Field(default=168, ge=1)
+    """How long somebody stays signed in at most; a week. Learners without an account stay until their class ends."""
+
+    idle_hours: int = Field(default=12, ge=1)
+    """How long a session lives without being used: overnight is enough to be asked again."""
+
     workers: int = Field(default=0, ge=0)
     """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself. 0 means four for each node that
     `site.yaml` names, and 16 at least: with fewer the worker would be the limit of a large cluster, and not the cluster."""

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from labctl import desk as desk_
     from labctl import entering as entering_
     from labctl import fitting as fitting_
+    from labctl import inviting as inviting_
+    from labctl import people_ports
     from labctl import seating as seating_
+    from labctl import signing_in as signing_in_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca, ssh_kept
@@ -320,6 +323,56 @@ class Wiring:
         from labctl import entering
 
         return entering.Entering(self.desk, self.codes, self.keys)
+
+    @cached_property
+    def signing_in(self) -> signing_in_.SigningIn:
+        """Says who somebody is."""
+        from labctl import signing_in
+        from labctl.drivers import passkeys, passwords
+
+        return signing_in.SigningIn(
+            accounts=self.database,
+            credentials=self.database,
+            sessions=self.database,
+            ceremonies=self.database,
+            passwords=passwords.Passwords(),
+            authenticator=passkeys.Passkeys(),
+            provider=lambda: self.provider,
+            journal=self.journal,
+            clock=self.clock,
+            rules=signing_in.Rules(
+                longest=timedelta(hours=self.settings.session_hours),
+                idle=timedelta(hours=self.settings.idle_hours),
+                roles=self.settings.oidc_roles,
+                trust_email=self.settings.oidc_trust_email,
+            ),
+        )
+
+    @cached_property
+    def inviting(self) -> inviting_.Inviting:
+        """Lets people come for the first time."""
+        from labctl import inviting
+
+        return inviting.Inviting(self.signing_in, invitations=self.database, memberships=self.database, desk=self.desk)
+
+    @cached_property
+    def provider(self) -> people_ports.IdentityProvider | None:
+        """Where people sign in who have no account of labctl's own. Raises NotFound, Forbidden (the secret's file)."""
+        from labctl.drivers import oidc
+
+        chosen = self.settings
+        return oidc.Provider.of(
+            chosen.oidc_issuer,
+            chosen.oidc_client_id,
+            chosen.oidc_client_secret_file,
+            oidc.Asked(chosen.oidc_scopes, chosen.oidc_groups_claim),
+            self.clock,
+        )
+
+    @cached_property
+    def origin(self) -> str:
+        """Where browsers find labctl: scheme, host and port, nothing behind."""
+        return self.settings.url or f"http://{self.settings.api_host.replace('127.0.0.1', 'localhost')}:{self.settings.api_port}"
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

@@ -6,7 +6,7 @@ import logging
 
 import typer
 
-from labctl.cli import blueprints, classes, codes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
+from labctl.cli import accounts, blueprints, classes, codes, demo, engines, goldens, machine, sandbox, seats, shell, tokens
 
 # Standard error is for the person who asked; what drivers log (tries, say) is for the log files of the services.
 logging.getLogger("stamina").setLevel(logging.ERROR)
@@ -42,6 +42,8 @@ app.add_typer(goldens.app, name="golden")
 shell.add_to(app)
 codes.add_to(app)
 app.add_typer(tokens.app, name="token")
+app.add_typer(accounts.app, name="account")
+app.add_typer(accounts.invite, name="invite")
 app.add_typer(engines.app, name="engine")
 sandbox.add_to(app)
 demo.add_to(app)

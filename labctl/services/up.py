@@ -51,6 +51,14 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
         if door.wanted(settings):
             door.furnish(settings, wired)
             _start(settings, door.part(settings), timed, say)
+        _first_account(wired, say)
+
+
+def _first_account(wired: wiring.Wiring, say: processes.Say) -> None:
+    """Until there is an account of IT, each `up` says how to get one. There is no default password."""
+    if secret := wired.inviting.first():
+        say("Nobody can sign in yet. This link makes the first account of IT; it is good once, for a day:")
+        say(f"  {wired.origin}/invitation/{secret}")
 
 
 def _look(settings: settings_.Settings) -> None:

@@ -6,47 +6,60 @@ import pytest
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from api import who
+from api import sessions, who
+from labctl.model.people import Role
+from tests.api.browser import Browser
 
-# path template -> method -> what each of (nobody, trainer, it, learner for own seat, learner for another's) gets.
+# method, path template -> what each of COLUMNS gets of class `monday`, its seat 1 (another's: seat 2), and what is in it.
 TABLE = {
-    ("GET", "/api/v1/health"): (200, 200, 200, 200, None),
-    ("GET", "/api/v1/me"): (401, 200, 200, 200, None),
-    ("GET", "/api/v1/tokens"): (401, 403, 200, 403, None),
-    ("POST", "/api/v1/tokens"): (401, 403, 201, 403, None),
-    ("DELETE", "/api/v1/tokens/{name}"): (401, 403, 404, 403, None),
-    ("GET", "/api/v1/blueprints"): (401, 200, 200, 403, None),
-    ("GET", "/api/v1/blueprints/{name}"): (401, 200, 200, 403, None),
-    ("GET", "/api/v1/blueprints/{name}/plan"): (401, 200, 200, 403, None),
-    ("POST", "/api/v1/blueprints/{name}/bake"): (401, 409, 409, 403, None),
-    ("GET", "/api/v1/goldens"): (401, 200, 200, 403, None),
-    ("DELETE", "/api/v1/goldens/{name}"): (401, 404, 404, 403, None),
-    ("GET", "/api/v1/status"): (401, 200, 200, 403, None),
-    ("GET", "/api/v1/classrooms"): (401, 200, 200, 403, None),
-    ("POST", "/api/v1/classrooms"): (401, 409, 409, 403, None),
-    ("POST", "/api/v1/classrooms/fit"): (401, 200, 200, 403, None),
-    ("GET", "/api/v1/classrooms/{slug}"): (401, 200, 200, 403, 403),
-    ("POST", "/api/v1/classrooms/{slug}/extend"): (401, 400, 400, 403, 403),
-    ("POST", "/api/v1/classrooms/{slug}/close"): (401, 202, 202, 403, 403),
-    ("GET", "/api/v1/classrooms/{slug}/journal"): (401, 200, 200, 403, 403),
-    ("GET", "/api/v1/classrooms/{slug}/events"): (401, None, None, 403, 403),
-    ("GET", "/api/v1/classrooms/{slug}/seats"): (401, 200, 200, 403, 403),
-    ("GET", "/api/v1/classrooms/{slug}/seats/{number}"): (401, 200, 200, 200, 404),
-    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/reset"): (401, 202, 202, 202, 404),
+    ("GET", "/api/v1/health"): (200, 200, 200, 200, None, 200, 200, 200),
+    ("GET", "/api/v1/me"): (401, 200, 200, 200, None, 200, 200, 200),
+    ("GET", "/api/v1/tokens"): (401, 403, 200, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/tokens"): (401, 403, 201, 403, None, 403, 403, 403),
+    ("DELETE", "/api/v1/tokens/{name}"): (401, 403, 404, 403, None, 403, 403, 403),
+    ("GET", "/api/v1/blueprints"): (401, 200, 200, 403, None, 200, 403, 403),
+    ("GET", "/api/v1/blueprints/{name}"): (401, 200, 200, 403, None, 200, 403, 403),
+    ("GET", "/api/v1/blueprints/{name}/plan"): (401, 200, 200, 403, None, 200, 403, 403),
+    ("POST", "/api/v1/blueprints/{name}/bake"): (401, 409, 409, 403, None, 409, 403, 403),
+    ("GET", "/api/v1/goldens"): (401, 200, 200, 403, None, 200, 403, 403),
+    ("DELETE", "/api/v1/goldens/{name}"): (401, 404, 404, 403, None, 404, 403, 403),
+    ("GET", "/api/v1/status"): (401, 200, 200, 403, None, 403, 403, 403),
+    ("GET", "/api/v1/classrooms"): (401, 200, 200, 403, None, 403, 200, 200),
+    ("POST", "/api/v1/classrooms"): (401, 409, 409, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/classrooms/fit"): (401, 200, 200, 403, None, 403, 403, 403),
+    ("GET", "/api/v1/classrooms/{slug}"): (401, 200, 200, 403, 403, 403, 200, 403),
+    ("POST", "/api/v1/classrooms/{slug}/extend"): (401, 400, 400, 403, 403, 403, 400, 403),
+    ("POST", "/api/v1/classrooms/{slug}/close"): (401, 202, 202, 403, 403, 403, 202, 403),
+    ("GET", "/api/v1/classrooms/{slug}/journal"): (401, 200, 200, 403, 403, 403, 200, 403),
+    ("GET", "/api/v1/classrooms/{slug}/events"): (401, None, None, 403, 403, None, None, None),
+    ("GET", "/api/v1/classrooms/{slug}/seats"): (401, 200, 200, 403, 403, 403, 200, 403),
+    ("GET", "/api/v1/classrooms/{slug}/seats/{number}"): (401, 200, 200, 200, 404, 404, 200, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/reset"): (401, 202, 202, 202, 404, 404, 202, 404),
     # Reset comes before (by name), so that there is something to undo; nobody has a spare.
-    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/undo"): (401, 202, 202, 202, 404),
-    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403),
-    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404),
-    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/code"): (401, 201, 201, 201, 404),
-    ("POST", "/api/v1/door/way"): (401, 403, 403, 403, None),
-    ("POST", "/api/v1/door/redeem"): (401, 403, 403, 403, None),
-    ("POST", "/api/v1/door/certificate"): (401, 403, 403, 403, None),
-    ("POST", "/api/v1/door/still"): (401, 403, 403, 403, None),
-    ("GET", "/api/v1/environments"): (401, 200, 200, 403, None),
-    ("GET", "/api/v1/environments/{environment}"): (401, 200, 200, 200, 404),
-    ("GET", "/api/v1/environments/{environment}/journal"): (401, 200, 200, 200, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/undo"): (401, 202, 202, 202, 404, 404, 202, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403, 403, 409, 403),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404, 404, 200, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/code"): (401, 201, 201, 201, 404, 404, 201, 404),
+    ("GET", "/api/v1/accounts"): (401, 403, 200, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/accounts"): (401, 403, 201, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/accounts/{account}/link"): (401, 403, 404, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/accounts/{account}/sign-out"): (401, 403, 200, 403, None, 403, 403, 403),
+    ("DELETE", "/api/v1/accounts/{account}"): (401, 403, 404, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/classrooms/{slug}/invitations"): (401, 201, 201, 403, 403, 403, 403, 403),
+    ("POST", "/api/v1/classrooms/{slug}/join-code"): (401, 201, 201, 403, 403, 403, 201, 403),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/link"): (401, 201, 201, 201, 404, 404, 201, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/free"): (401, 200, 200, 403, 403, 403, 200, 403),
+    ("POST", "/api/v1/door/way"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/door/redeem"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/door/certificate"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/door/still"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("GET", "/api/v1/environments"): (401, 200, 200, 403, None, 403, 403, 403),
+    ("GET", "/api/v1/environments/{environment}"): (401, 200, 200, 200, 404, 404, 200, 404),
+    ("GET", "/api/v1/environments/{environment}/journal"): (401, 200, 200, 200, 404, 404, 200, 404),
 }
 BODIES = {
+    "/api/v1/accounts": {"email": "eva@example.org", "roles": ["trainer"]},
+    "/api/v1/classrooms/{slug}/invitations": {"email": "otto@example.com"},
     "/api/v1/tokens": {"name": "new", "role": "trainer"},
     "/api/v1/classrooms": {"blueprint": "hello", "name": "monday", "roster": "name,email\nAda,ada@example.org\n"},
     "/api/v1/classrooms/fit": {"blueprint": "hello", "seats": 3},
@@ -59,10 +72,11 @@ BODIES = {
 }
 
 
-def routes(app):
+def routes(app, *, pages=False):
     every = [route for included in app.routes for route in getattr(included, "original_router", APIRouter()).routes]
     assert len(every) >= 20, "FastAPI keeps included routes elsewhere now; this test would look at nothing"
-    return {(method, route.path): route for route in every if isinstance(route, APIRoute) for method in route.methods}
+    found = {(method, route.path): route for route in every if isinstance(route, APIRoute) for method in route.methods}
+    return {key: route for key, route in found.items() if key[1].startswith("/api/") is not pages}
 
 
 def test_every_route_stands_in_the_table(house):
@@ -70,21 +84,63 @@ def test_every_route_stands_in_the_table(house):
     assert listed == set(routes(house.app)) == set(TABLE)
 
 
-def test_no_route_but_health_is_without_the_dependency_that_checks_the_role(house):
-    def asks(dependant):
-        return isinstance(dependant.call, who.May) or any(asks(one) for one in dependant.dependencies)
+def asks(dependant):
+    return isinstance(dependant.call, who.May) or any(asks(one) for one in dependant.dependencies)
 
+
+def test_no_route_but_health_is_without_the_dependency_that_checks_the_role(house):
     assert [path for (_, path), route in routes(house.app).items() if not asks(route.dependant)] == ["/api/v1/health"]
 
 
-@pytest.mark.parametrize("place", [0, 1, 2, 3, 4], ids=["nobody", "trainer", "it", "learner-own", "learner-other"])
-def test_each_role_gets_what_the_table_says(house, place):
+# Pages that anybody may open: how else would anybody come in?
+OPEN_PAGES = {"/sign-in", "/sign-in/provider", "/sign-in/back", "/sign-in/passkeys.js", "/join", "/join/{code}", "/invitation/{token}"}
+
+
+def test_every_other_page_checks_the_role_or_at_least_whose_page_sent_the_form(house):
+    def own(dependant):
+        return dependant.call is sessions.refuse_other_pages or any(own(one) for one in dependant.dependencies)
+
+    found = routes(house.app, pages=True).items()
+    assert {path for (method, path), route in found if method == "GET" and not asks(route.dependant)} == OPEN_PAGES
+    assert [path for (method, path), route in found if method != "GET" and not asks(route.dependant) and not own(route.dependant)] == []
+
+
+COLUMNS = ["nobody", "trainer", "it", "learner", "learner of another seat", "author", "co-trainer", "co-trainer of another class"]
+
+
+def by_token(house, column):
+    if column.startswith("learner"):
+        return house.learner(seat=1)
+    return house.client(None if column == "nobody" else column)
+
+
+def by_session(house, column):
+    made = Browser(house.app)
+    inviting = house.wiring.inviting
+    if column.startswith("learner"):
+        answer = made.form("/join", code=inviting.class_code("monday", who="eva"), who="ada")
+    elif column.startswith("co-trainer"):
+        secret, _ = inviting.to_class("tuesday" if column.endswith("class") else "monday", "Otto", "otto@example.com", who="eva")
+        answer = made.form(f"/invitation/{secret}", password="correct horse battery staple")
+    else:
+        secret, _ = inviting.person("Eva", "me@example.org", [Role(column)], who="it")
+        answer = made.form(f"/invitation/{secret}", password="correct horse battery staple")
+    assert answer.status_code == 303
+    made.headers["Origin"] = made.origin
+    return made
+
+
+WAYS = [(by_token, column) for column in COLUMNS[:5]] + [(by_session, column) for column in COLUMNS[1:]]
+
+
+@pytest.mark.parametrize(("way", "column"), WAYS, ids=[f"{column} {way.__name__}" for way, column in WAYS])
+def test_each_role_gets_what_the_table_says(house, way, column):
     house.open()
+    house.open("tuesday")
     house.settle()
-    learner = house.learner(seat=1)
-    client = [house.client(), house.client("trainer"), house.client("it"), learner, learner][place]
+    client, place = way(house, column), COLUMNS.index(column)
     seats = house.client("trainer").get("/api/v1/classrooms/monday/seats").json()
-    seat = seats[1] if place == 4 else seats[0]
+    seat = seats[1] if column == "learner of another seat" else seats[0]
     wrong = []
     # Closing comes last, for nothing can be reset after it.
     for (method, path), row in sorted(TABLE.items(), key=lambda item: item[0][1].endswith("/close")):
@@ -92,7 +148,7 @@ def test_each_role_gets_what_the_table_says(house, place):
             continue
         house.settle()
         name = "hello" if "blueprints" in path else "nobody"
-        address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name)
+        address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name, account="nobody")
         answer = client.request(method, address, json=BODIES.get(path) if method == "POST" else None)
         if answer.status_code != row[place]:
             wrong.append(f"{method} {address}: {answer.status_code} for {row[place]}: {answer.text[:200]}")

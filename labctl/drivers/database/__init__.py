@@ -18,12 +18,29 @@ from labctl.drivers.database.environments import EnvironmentRows
 from labctl.drivers.database.exchanges import ExchangeRows
 from labctl.drivers.database.golden_machines import GoldenRows
 from labctl.drivers.database.journal import JournalRows
+from labctl.drivers.database.people_accounts import AccountRows
+from labctl.drivers.database.people_links import LinkRows
+from labctl.drivers.database.people_sessions import SessionRows
 from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
 
 
-class Database(BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, JournalRows, TimingRows, TokenRows):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Timings and Tokens. Threads and forks may share it.
+class Database(
+    BacklogRows,
+    ExchangeRows,
+    ClassroomRows,
+    CodeRows,
+    EnvironmentRows,
+    GoldenRows,
+    JournalRows,
+    TimingRows,
+    TokenRows,
+    AccountRows,
+    LinkRows,
+    SessionRows,
+):
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Timings and Tokens, and of `people_ports` Accounts,
+    Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """
