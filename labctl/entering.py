@@ -62,17 +62,22 @@ class Entering:
                 continue
         return frozenset(alive)
 
+    def way_of(self, slug: str, number: int) -> passage.Way:
+        """Of a seat by its number. Raises NotFound, Conflict where it cannot be entered now."""
+        seat, env = self.desk.seat(slug, number)
+        found = self._open(seat, env)
+        if found is None:
+            word = lifecycle.status(env, self.desk.clock.now()).value
+            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
+        return found
+
     def new_code(self, slug: str, number: int, *, who: str) -> tuple[str, datetime]:
         """A code for one login at the door, and until when. Raises NotFound, Conflict where the seat cannot be entered."""
-        seat, env = self.desk.seat(slug, number)
-        now = self.desk.clock.now()
-        if self._open(seat, env) is None:
-            word = lifecycle.status(env, now).value
-            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
+        way = self.way_of(slug, number)
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-        until = min(now + CODE_LIFE, env.wishes.lease.ends)
-        self.codes.keep_code(code, env.id, until)
-        self.desk.journal.write(env.id, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
+        until = min(self.desk.clock.now() + CODE_LIFE, way.until)
+        self.codes.keep_code(code, way.environment, until)
+        self.desk.journal.write(way.environment, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
         return code, until
 
     def redeem(self, code: str, login: str) -> passage.Way:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from labctl import entering as entering_
     from labctl import fitting as fitting_
     from labctl import seating as seating_
+    from labctl import terminals as terminals_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca, ssh_kept
@@ -122,6 +123,11 @@ class Wiring:
     @cached_property
     def codes(self) -> ports.Codes:
         """One-time codes."""
+        return self.database
+
+    @cached_property
+    def tickets(self) -> ports.Tickets:
+        """Tickets for terminals."""
         return self.database
 
     @cached_property
@@ -320,6 +326,13 @@ class Wiring:
         from labctl import entering
 
         return entering.Entering(self.desk, self.codes, self.keys)
+
+    @cached_property
+    def terminals(self) -> terminals_.Terminals:
+        """Says who may be at which terminal."""
+        from labctl import terminals
+
+        return terminals.Terminals(self.entering, self.tickets)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

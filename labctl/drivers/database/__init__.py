@@ -18,12 +18,15 @@ from labctl.drivers.database.environments import EnvironmentRows
 from labctl.drivers.database.exchanges import ExchangeRows
 from labctl.drivers.database.golden_machines import GoldenRows
 from labctl.drivers.database.journal import JournalRows
+from labctl.drivers.database.tickets import TicketRows
 from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
 
 
-class Database(BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, JournalRows, TimingRows, TokenRows):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Timings and Tokens. Threads and forks may share it.
+class Database(
+    BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, JournalRows, TicketRows, TimingRows, TokenRows
+):
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Tickets, Timings and Tokens. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """
