@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
+from api.terminals import routes as routes_terminals
 from labctl import wiring
 
 _ABOUT = """
@@ -51,8 +52,9 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.wiring = wired
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
+    app.state.hall = routes_terminals.hall(wired)
     problems.install(app)
-    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door)
+    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_terminals)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     return app

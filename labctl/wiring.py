@@ -335,6 +335,11 @@ class Wiring:
         return terminals.Terminals(self.entering, self.tickets)
 
     @cached_property
+    def guest_port(self) -> int:
+        """Where guests' sshd listens; tests have theirs elsewhere."""
+        return 22
+
+    @cached_property
     def fitting(self) -> fitting_.Fitting:
         """Says whether a class fits."""
         from labctl import fitting

@@ -26,7 +26,9 @@ from labctl.drivers.database.tokens import TokenRows
 class Database(
     BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, JournalRows, TicketRows, TimingRows, TokenRows
 ):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Tickets, Timings and Tokens. Threads and forks may share it.
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Tickets, Timings and Tokens.
+
+    Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """

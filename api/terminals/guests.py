@@ -1,0 +1,123 @@
+"""Connections into guests, one for all terminals of a machine; a further one beyond what its sshd allows on one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import asyncssh
+
+from api.terminals import frames, shells
+from labctl import errors, terminals
+from labctl.drivers import ssh_inside
+
+CHANNELS = 45
+"""On one connection. Guests allow 50 (`drivers.ssh_enrol`); the rest is for looking what a guest has."""
+
+WINDOW = 128 * 1024
+"""Bytes a guest may send before they were taken: what a paused terminal costs this process at most."""
+
+Key = tuple[str, str]
+Certify = Callable[[str, str], Awaitable[str]]
+"""(principal, public key) -> certificate."""
+
+
+@dataclass
+class Inside:
+    """One connection; `keeps`: the guest has tmux."""
+
+    connection: asyncssh.SSHClientConnection
+    keeps: bool
+    channels: int = 0
+
+
+@dataclass
+class _Machine:
+    """What is open to one machine; `gate`: whoever comes while a connection is being made waits for that one."""
+
+    open: list[Inside] = field(default_factory=list)
+    gate: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class Guests:
+    """`port` is where guests' sshd listens."""
+
+    def __init__(self, host_authority: Callable[[], str], certify: Certify, *, port: int = ssh_inside.PORT) -> None:
+        self._host_authority = host_authority
+        self._certify = certify
+        self._port = port
+        self._machines: dict[Key, _Machine] = {}
+
+    def connections(self) -> int:
+        """How many are open, for tests and figures."""
+        return sum(len(machine.open) for machine in self._machines.values())
+
+    async def inside(self, admission: terminals.Admission) -> Inside:
+        """A connection with room for one more channel, counted as taken: `leave` gives it back. Raises Unreachable, Forbidden."""
+        key = (admission.way.environment, admission.target.name)
+        machine = self._machines.setdefault(key, _Machine())
+        machine.waiting += 1
+        try:
+            async with machine.gate:
+                machine.open = [one for one in machine.open if not one.connection.is_closed()]
+                found = next((one for one in machine.open if one.channels < CHANNELS), None)
+                if found is None:
+                    found = await self._enter(admission)
+                    machine.open.append(found)
+                found.channels += 1
+                return found
+        finally:
+            machine.waiting -= 1
+            self._tidy(key, machine)
+
+    def leave(self, admission: terminals.Admission, inside: Inside) -> None:
+        """A connection that nobody uses is closed."""
+        inside.channels -= 1
+        key = (admission.way.environment, admission.target.name)
+        machine = self._machines.get(key)
+        if inside.channels == 0:
+            inside.connection.abort()
+            if machine is not None and inside in machine.open:
+                machine.open.remove(inside)
+        if machine is not None:
+            self._tidy(key, machine)
+
+    def _tidy(self, key: Key, machine: _Machine) -> None:
+        if not machine.open and not machine.waiting:
+            self._machines.pop(key, None)
+
+    async def _enter(self, admission: terminals.Admission) -> Inside:
+        principal = admission.way.principal
+        connection = await ssh_inside.enter(
+            admission.target, self._host_authority(), lambda key: self._certify(principal, key), port=self._port
+        )
+        try:
+            async with asyncio.timeout(ssh_inside.LOGIN_SECONDS):
+                found = await connection.run(shells.PROBE, stdin=asyncssh.DEVNULL)
+        except (asyncssh.Error, OSError, TimeoutError) as error:
+            connection.abort()
+            raise errors.Unreachable(f"{admission.target.name} does not answer ({type(error).__name__})") from None
+        return Inside(connection, keeps=found.exit_status == 0)
+
+
+async def channel(
+    inside: Inside, make: Callable[[], asyncssh.SSHClientSession[bytes]], command: str | None, size: frames.Size
+) -> asyncssh.SSHClientChannel[bytes]:
+    """A terminal of that size on it. Raises Unreachable."""
+    try:
+        async with asyncio.timeout(ssh_inside.LOGIN_SECONDS):
+            opened, _ = await inside.connection.create_session(
+                make,
+                command,
+                request_pty="force",
+                term_type="xterm-256color",
+                term_size=(size.columns, size.rows),
+                env={"LANG": "C.UTF-8"},
+                encoding=None,
+                window=WINDOW,
+            )
+    except (asyncssh.Error, OSError, TimeoutError) as error:
+        raise errors.Unreachable(f"the machine opens no terminal ({type(error).__name__})") from None
+    return opened
