@@ -13,11 +13,12 @@ from labctl import errors, terminals
 from labctl.drivers import ssh_inside
 
 CHANNELS = 45
-"""On one connection. Guests allow 50 (`drivers.ssh_enrol`); the rest is for looking what a guest has."""
+"""On one connection. Guests allow 50 (`drivers.ssh_enrol`); where one allows fewer, that is learned when it refuses."""
 
 WINDOW = 128 * 1024
 """Bytes a guest may send before they were taken: what a paused terminal costs this process at most."""
 
+Session = asyncssh.SSHClientSession[bytes]
 Key = tuple[str, str]
 Certify = Callable[[str, str], Awaitable[str]]
 """(principal, public key) -> certificate."""
@@ -30,6 +31,7 @@ class Inside:
     connection: asyncssh.SSHClientConnection
     keeps: bool
     channels: int = 0
+    most: int = CHANNELS
 
 
 @dataclass
@@ -62,7 +64,7 @@ class Guests:
         try:
             async with machine.gate:
                 machine.open = [one for one in machine.open if not one.connection.is_closed()]
-                found = next((one for one in machine.open if one.channels < CHANNELS), None)
+                found = next((one for one in machine.open if one.channels < one.most), None)
                 if found is None:
                     found = await self._enter(admission)
                     machine.open.append(found)
@@ -71,6 +73,27 @@ class Guests:
         finally:
             machine.waiting -= 1
             self._tidy(key, machine)
+
+    async def open(
+        self, admission: terminals.Admission, inside: Inside, make: Callable[[], Session], command: str | None, size: frames.Size
+    ) -> Inside:
+        """A terminal of that size on it, or on a further connection where the guest allows no more on this one; the one it is on. Where
+        it raises Unreachable, `inside` was given back.
+        """
+        while True:
+            try:
+                await _channel(inside.connection, make, command, size)
+            except asyncssh.ChannelOpenError:
+                inside.most = inside.channels - 1
+                self.leave(admission, inside)
+                if inside.most == 0:
+                    raise errors.Unreachable("the machine opens no terminal (ChannelOpenError)") from None
+                inside = await self.inside(admission)
+            except (asyncssh.Error, OSError, TimeoutError) as error:
+                self.leave(admission, inside)
+                raise errors.Unreachable(f"the machine opens no terminal ({type(error).__name__})") from None
+            else:
+                return inside
 
     def leave(self, admission: terminals.Admission, inside: Inside) -> None:
         """A connection that nobody uses is closed."""
@@ -102,22 +125,15 @@ class Guests:
         return Inside(connection, keeps=found.exit_status == 0)
 
 
-async def channel(
-    inside: Inside, make: Callable[[], asyncssh.SSHClientSession[bytes]], command: str | None, size: frames.Size
-) -> asyncssh.SSHClientChannel[bytes]:
-    """A terminal of that size on it. Raises Unreachable."""
-    try:
-        async with asyncio.timeout(ssh_inside.LOGIN_SECONDS):
-            opened, _ = await inside.connection.create_session(
-                make,
-                command,
-                request_pty="force",
-                term_type="xterm-256color",
-                term_size=(size.columns, size.rows),
-                env={"LANG": "C.UTF-8"},
-                encoding=None,
-                window=WINDOW,
-            )
-    except (asyncssh.Error, OSError, TimeoutError) as error:
-        raise errors.Unreachable(f"the machine opens no terminal ({type(error).__name__})") from None
-    return opened
+async def _channel(connection: asyncssh.SSHClientConnection, make: Callable[[], Session], command: str | None, size: frames.Size) -> None:
+    async with asyncio.timeout(ssh_inside.LOGIN_SECONDS):
+        await connection.create_session(
+            make,
+            command,
+            request_pty="force",
+            term_type="xterm-256color",
+            term_size=(size.columns, size.rows),
+            env={"LANG": "C.UTF-8"},
+            encoding=None,
+            window=WINDOW,
+        )

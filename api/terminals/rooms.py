@@ -67,6 +67,13 @@ class Rooms:
             if not one.own:
                 one.show(viewer.size)
 
+    def arrived(self, viewer: Viewer) -> None:
+        """The learner's screen has its size from now; somebody else is told which."""
+        if viewer.own:
+            self.resized(viewer)
+        else:
+            viewer.show(self.size_for(viewer))
+
     def _with(self, viewer: Viewer) -> Iterable[Viewer]:
         """At the same machine, itself among them while it is there."""
         key = (viewer.admission.way.environment, viewer.admission.target.name)

@@ -125,19 +125,17 @@ async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admissio
     seen = viewer.Viewer(socket, admission, size, shared.rooms.resized)
     async with shared.rooms.at(seen):
         inside = await shared.guests.inside(admission)
+        if not inside.keeps and not seen.own:
+            shared.guests.leave(admission, inside)
+            seen.tell(frames.told(alone=True))
+            seen.end(frames.ENDED)
+            return await seen.serve()
+        seen.size = shared.rooms.size_for(seen)
+        seen.tell(frames.told(opened={"machine": admission.target.name, "mode": admission.ticket.mode, "keeps": inside.keeps}))
+        command = shells.command(admission.ticket.mode, keeps=inside.keeps)
+        inside = await shared.guests.open(admission, inside, lambda: seen, command, seen.size)
         try:
-            if not inside.keeps and not seen.own:
-                seen.tell(frames.told(alone=True))
-                seen.end(frames.ENDED)
-                return await seen.serve()
-            seen.size = shared.rooms.size_for(seen)
-            command = shells.command(admission.ticket.mode, keeps=inside.keeps)
-            seen.tell(frames.told(opened={"machine": admission.target.name, "mode": admission.ticket.mode, "keeps": inside.keeps}))
-            if not seen.own:
-                seen.show(seen.size)
-            await guests.channel(inside, lambda: seen, command, seen.size)
-            if seen.own:
-                shared.rooms.resized(seen)
+            shared.rooms.arrived(seen)
             return await seen.serve()
         finally:
             shared.guests.leave(admission, inside)

@@ -1,7 +1,7 @@
 """What runs in a guest for a terminal: tmux, so that the shell and its screen outlive every connection (`access.md` 3.1).
 
-tmux is hidden: no prefix, no keys, no status line. Options are set on the command line at each attachment, so nothing has to be
-written into guests. Where a guest has no tmux the learner gets a plain login shell, which ends with its connection.
+tmux is hidden: no prefix, no keys, no status line. Options are set on the command line at each attachment, so nothing has to be written
+into guests. Where a guest has no tmux the learner gets a plain login shell, which ends with its connection.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _TMUX = ("env", "LANG=C.UTF-8", "tmux", "-u", "-L", "labctl", "-f", "/dev/null")
 _OPTIONS: Sequence[Sequence[str]] = (
     ("set", "-g", "default-terminal", "tmux-256color"),
     ("set", "-g", "prefix", "None"),
-    ("unbind-key", "-a"),
-    ("unbind-key", "-a", "-T", "root"),
+    ("set", "-g", "prefix2", "None"),
+    ("set", "-g", "mouse", "off"),
     ("set", "-g", "status", "off"),
     ("set", "-s", "escape-time", "0"),
     ("set", "-g", "history-limit", "20000"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 
 import asyncssh
+import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from api.terminals import frames
 from labctl import terminals
 from labctl.model import viewing
+
+_log = structlog.get_logger()
 
 AHEAD = 256 * 1024
 """Bytes sent and not acknowledged by the page; then the guest is not read until half of them are."""
@@ -128,6 +130,8 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
     async def serve(self) -> int:
         """Until one side is gone; the close code for the page (the caller closes)."""
         speaker, reader = asyncio.create_task(self._speak()), asyncio.create_task(self._listen())
+        for task in (speaker, reader):
+            task.add_done_callback(self._done)
         try:
             await self._gone.wait()
             # What the guest said last is worth a moment, a page that reads nothing is not.
@@ -135,11 +139,16 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
         finally:
             for task in (speaker, reader):
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-                    await task
+            await asyncio.gather(speaker, reader, return_exceptions=True)
             if self._channel is not None:
                 self._channel.abort()
         return self._over or frames.ENDED
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """However it came about that one of the two stopped, the terminal ends."""
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            _log.error("a terminal ended by a fault", exc_info=fault)
+            self.end(frames.UNREACHABLE)
 
     async def _speak(self) -> None:
         while self._over is None or self._out:
