@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
+from api import assets, boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -57,4 +57,5 @@ def create(wired: wiring.Wiring) -> FastAPI:
     parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_terminals)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
+    assets.install(app)
     return app

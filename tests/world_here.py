@@ -90,14 +90,23 @@ class World:
         plan = self.wiring.environments.plan(env.id)
         self.sshd = sshd_here.SshdHere(self.ground / "imposter", self.authority, plan=plan, port=self.guest_port, certify_by=stranger)
 
-    def _machine(self, seat: int) -> sshd_here.SshdHere:
+    def without_tmux(self, seat: int) -> None:
+        """The seat's machine begins anew as one that has a shell and a few programs only."""
+        programs = self.ground / "bin"
+        programs.mkdir()
+        for name in ("sh", "bash", "id", "stty", "cat", "seq", "head", "yes"):
+            (programs / name).symlink_to(shutil.which(name) or name)
+        self.other.close()
+        self.other = self._machine(seat, f"PATH={programs}")
+
+    def _machine(self, seat: int, more: str = "") -> sshd_here.SshdHere:
         _, env = self.wiring.desk.seat("monday", seat)
         # Both machines are this one, so what their tmux keeps stands in folders of their own.
         sockets = self.ground / f"tmux{seat}"
         sockets.mkdir(mode=0o700, exist_ok=True)
         os.chown(sockets, 2201, 2201)
         plan = self.wiring.environments.plan(env.id)
-        lines = [f"SetEnv TMUX_TMPDIR={sockets}"]
+        lines = [f"SetEnv TMUX_TMPDIR={sockets} {more}"]
         return sshd_here.SshdHere(self.ground / f"box{seat}", self.authority, plan=plan, port=self.guest_port, lines=lines)
 
     def stop_tmux(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync import client
 
-from api.terminals import rooms, viewer
+from api.terminals import rooms
 from labctl import ports
 from tests.api.terminals.conftest import Tab
 
@@ -162,19 +162,6 @@ def test_what_is_not_understood_ends_the_connection(world, said):
     tab.until(PROMPT)
     tab.socket.send(said)
     assert tab.closed() == 1007
-
-
-def test_a_page_that_acknowledges_nothing_is_sent_no_more_and_goes_on_when_it_does(world):
-    tab = world.tab("ada", acks=False)
-    tab.until(PROMPT)
-    tab.type(
-        "unset TMUX; for n in $(seq 60000); do printf '%d %s\\033[K\\033[31m\\n' $n xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done; echo all\r"
-    )
-    tab.quiet(1.0)
-    assert len(tab.seen) < viewer.AHEAD + 2 * 128 * 1024
-    tab._acks = True
-    tab.say(ack=len(tab.seen))
-    tab.until(rb"\nall|all\s+learner", 60)
 
 
 def test_a_seat_has_so_many_terminals_and_no_more(world):
