@@ -15,6 +15,8 @@ from websockets.sync import client as sockets
 from labctl import ports
 from tests import world_here
 
+_SEQUENCE = re.compile(rb"\x1b(\[[0-9;?>]*[a-zA-Z]|[()][A-Z0-9]|[=>])")
+
 
 class Tab:
     """A browser's tab as far as the API can tell: it acknowledges what it takes, unless told not to."""
@@ -54,12 +56,16 @@ class Tab:
         return True
 
     def until(self, pattern, seconds=15.0):
-        """Read on until it is on the wire; what it matched."""
+        """Read on until it is there, colours and cursor movements taken away; what it matched."""
         end = time.monotonic() + seconds
-        while not (found := re.search(pattern, self.seen)):
+        while not (found := re.search(pattern, self._plain())):
             assert self.take(max(0.01, end - time.monotonic())), (self.code, self.told, self.seen[-2000:])
         self.seen = self.seen[found.end() :]
         return found
+
+    def _plain(self):
+        self.seen = _SEQUENCE.sub(b"", self.seen)
+        return self.seen
 
     def until_told(self, key, seconds=10.0):
         end = time.monotonic() + seconds
