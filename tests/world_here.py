@@ -4,12 +4,15 @@ a real database. Only the cluster is a fake: what it says it made are those serv
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,6 +92,28 @@ class World:
         _, env = self.wiring.desk.seat("monday", seat)
         plan = self.wiring.environments.plan(env.id)
         self.sshd = sshd_here.SshdHere(self.ground / "imposter", self.authority, plan=plan, port=self.guest_port, certify_by=stranger)
+
+    @contextlib.contextmanager
+    def greeting(self, seat: int, says: bytes) -> Iterator[None]:
+        """Something at a seat's address that says this to whoever comes, and nothing more."""
+        _, env = self.wiring.desk.seat("monday", seat)
+        kept = []
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(listener.accept()[0])
+                    with contextlib.suppress(OSError):
+                        kept[-1].sendall(says)
+
+        with socket.create_server((env.facts.machines[0].address, self.guest_port)) as listener:
+            thread = threading.Thread(target=answer, daemon=True)
+            thread.start()
+            yield
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+        for one in kept:
+            one.close()
 
     def without_tmux(self, seat: int) -> None:
         """The seat's machine begins anew as one that has a shell and a few programs only."""

@@ -41,6 +41,8 @@ class _Machine:
     open: list[Inside] = field(default_factory=list)
     gate: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
+    failures: int = 0
+    fault: str = ""
 
 
 class Guests:
@@ -61,12 +63,16 @@ class Guests:
         key = (admission.way.environment, admission.target.name)
         machine = self._machines.setdefault(key, _Machine())
         machine.waiting += 1
+        failures = machine.failures
         try:
             async with machine.gate:
+                if machine.failures > failures:
+                    # It was tried while this one waited: a class that reconnects to a dead guest must not wait in a row.
+                    raise errors.Unreachable(machine.fault)
                 machine.open = [one for one in machine.open if not one.connection.is_closed()]
                 found = next((one for one in machine.open if one.channels < one.most), None)
                 if found is None:
-                    found = await self._enter(admission)
+                    found = await self._tried(admission, machine)
                     machine.open.append(found)
                 found.channels += 1
                 return found
@@ -110,6 +116,14 @@ class Guests:
     def _tidy(self, key: Key, machine: _Machine) -> None:
         if not machine.open and not machine.waiting:
             self._machines.pop(key, None)
+
+    async def _tried(self, admission: terminals.Admission, machine: _Machine) -> Inside:
+        try:
+            return await self._enter(admission)
+        except errors.Unreachable as error:
+            machine.failures += 1
+            machine.fault = error.message
+            raise
 
     async def _enter(self, admission: terminals.Admission) -> Inside:
         principal = admission.way.principal

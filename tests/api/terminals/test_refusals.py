@@ -149,6 +149,17 @@ def test_a_guest_that_is_off_says_so_and_is_back_after(own_world):
     own_world.tab("ada").until(PROMPT)
 
 
+@pytest.mark.parametrize("says", [b"", b"SSH-2.0-" + b"x" * 100_000, b"no ssh at all\r\n" * 50_000])
+def test_a_guest_that_hangs_or_floods_its_greeting_holds_up_nobody(own_world, says):
+    own_world.sshd.close()
+    with own_world.greeting(1, says):
+        tickets = [own_world.ticket("ada") for _ in range(3)]
+        tabs = [own_world.show(ticket) for ticket in tickets]
+        # One attempt for all three: in a row they would take three times five seconds.
+        assert [tab.closed(9) for tab in tabs] == [4502] * 3
+        own_world.tab("grace", 2).until(PROMPT)
+
+
 def test_a_frame_of_more_than_64_kib_ends_the_connection(world):
     tab = world.tab("ada")
     tab.until(PROMPT)
