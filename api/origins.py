@@ -1,4 +1,7 @@
-"""Whether a browser's request comes from labctl's own pages. Nothing else is said about who asks."""
+"""Whether a browser's request comes from labctl's own pages. Nothing else is said about who asks.
+
+A proxy in front must pass the Host header on as the browser sent it.
+"""
 
 from __future__ import annotations
 

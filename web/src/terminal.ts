@@ -152,7 +152,7 @@ export class LabTerminal extends HTMLElement {
 
   private stopped(state: string, detail: string): void {
     this.say(detail || this.text(state));
-    this.again.hidden = state === "waiting" || state === "closed";
+    this.again.hidden = state === "waiting";
     this.dispatchEvent(new CustomEvent("lab-stopped", { bubbles: true, detail: state }));
   }
 

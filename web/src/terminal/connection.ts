@@ -26,6 +26,7 @@ export class Connection {
   private taken = 0;
   private ackTimer = 0;
   private over = false;
+  private attempts = 0;
 
   constructor(
     private readonly tickets: string,
@@ -34,9 +35,11 @@ export class Connection {
     private readonly listener: Listener,
   ) {}
 
+  /** Ask for a ticket and connect; what was open before is let go. */
   async open(): Promise<void> {
+    this.close();
     this.over = false;
-    clearTimeout(this.timer);
+    const attempt = ++this.attempts;
     let answer: Response;
     try {
       answer = await fetch(this.tickets, {
@@ -48,6 +51,7 @@ export class Connection {
     } catch {
       return this.later("");
     }
+    if (this.over || attempt !== this.attempts) return;
     const found = (await answer.json().catch(() => ({}))) as { ticket?: string; socket?: string; detail?: string };
     if (answer.ok && found.ticket) return this.connect(found.ticket, found.socket ?? "/ws/terminal");
     if (answer.status === 409 || answer.status >= 500) return this.later(found.detail ?? "");
@@ -73,8 +77,12 @@ export class Connection {
   close(): void {
     this.over = true;
     clearTimeout(this.timer);
-    this.socket?.close();
+    clearTimeout(this.ackTimer);
+    this.ackTimer = 0;
+    this.taken = 0;
+    const socket = this.socket;
     this.socket = null;
+    socket?.close();
   }
 
   private acknowledge(): void {
@@ -96,6 +104,7 @@ export class Connection {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ ticket, size: this.size() }));
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+      if (this.socket !== socket) return;
       if (typeof event.data !== "string") return this.listener.bytes(new Uint8Array(event.data));
       this.told(JSON.parse(event.data) as Record<string, unknown>);
     };
