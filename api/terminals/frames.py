@@ -1,10 +1,16 @@
 """What is said on a terminal's WebSocket. Values only, no I/O.
 
-Binary frames are the terminal's bytes, both ways. Text frames are JSON objects. From the browser: first `{"ticket": "...",
-"size": [columns, rows]}`, then `{"size": [c, r]}` and `{"ack": bytes taken since the last}`. To the browser: `{"opened":
-{"machine", "mode", "keeps"}}` once (`keeps`: the same shell comes back after a reconnect), `{"size": [c, r]}` for those who see
-a screen of somebody else's size, `{"with": [{"who", "mode"}]}` whenever it changes who watches or joins, and
-`{"alone": true}` where the machine keeps no screen that others could see.
+Binary frames are the terminal's bytes, both ways. Text frames are JSON objects.
+
+From the browser, first `{"ticket": "...", "size": [columns, rows]}`, then
+    `{"size": [c, r]}`      the page's own size
+    `{"ack": n}`            so many bytes were taken since the last of these
+    `{"allow": true}`       from the seat's learner: whoever joins may type from now on
+To the browser
+    `{"opened": {"machine", "mode", "keeps"}}`   once; `keeps`: the same shell comes back after a reconnect
+    `{"size": [c, r]}`      to those who see a screen of somebody else's size
+    `{"with": [{"who", "mode", "types"}]}`       whenever it changes who watches or joins; `types`: the learner allowed it
+    `{"alone": true}`       where the machine keeps no screen that others could see
 """
 
 from __future__ import annotations
@@ -57,6 +63,11 @@ class Ack:
     taken: int
 
 
+@dataclass(frozen=True)
+class Allow:
+    """The learner lets those who join type."""
+
+
 def first(text: str) -> First:
     """Raises NotUnderstood."""
     found = _object(text)
@@ -66,14 +77,14 @@ def first(text: str) -> First:
     return First(ticket, _size(found["size"]) if "size" in found else Size())
 
 
-def later(text: str) -> Size | Ack | None:
+def later(text: str) -> Size | Ack | Allow | None:
     """None for what a newer page may say. Raises NotUnderstood."""
     found = _object(text)
     if "size" in found:
         return _size(found["size"])
     if "ack" in found:
         return Ack(max(0, _whole(found["ack"])))
-    return None
+    return Allow() if found.get("allow") is True else None
 
 
 def told(**values: Any) -> str:

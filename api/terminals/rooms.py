@@ -12,6 +12,7 @@ import structlog
 from api.terminals import frames
 from api.terminals.viewer import Viewer
 from labctl import errors
+from labctl.model import viewing
 
 LOOK_SECONDS = 1.0
 
@@ -32,6 +33,8 @@ class Rooms:
         self._now = now
         self._viewers: set[Viewer] = set()
         self._looking: asyncio.Task[None] | None = None
+        # Seats whose learner lets trainers type; after a restart of the API they are asked once more.
+        self._allowed: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._viewers)
@@ -43,6 +46,7 @@ class Rooms:
         if sum(one.admission.way.principal == principal for one in self._viewers) >= SEAT:
             raise errors.Conflict(f"{SEAT} terminals of this seat are open already.", hint="Close some tabs.")
         self._viewers.add(viewer)
+        self._let_type()
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
         try:
@@ -61,16 +65,26 @@ class Rooms:
             return viewer.size
         return next((one.size for one in self._with(viewer) if one.own), viewer.size)
 
-    def resized(self, viewer: Viewer) -> None:
-        """The screen follows its learner: those who watch see it in that size."""
-        for one in self._with(viewer):
-            if not one.own:
-                one.show(viewer.size)
+    def said(self, viewer: Viewer, what: frames.Size | frames.Allow) -> None:
+        """By the learner: the screen has their size, or whoever joins this seat may type."""
+        if isinstance(what, frames.Size):
+            for one in self._with(viewer):
+                if not one.own:
+                    one.show(what)
+            return
+        self._allowed.add(viewer.admission.way.environment)
+        self._let_type()
+        self._say_who(viewer)
+
+    def _let_type(self) -> None:
+        for one in self._viewers:
+            if one.admission.ticket.mode is viewing.Mode.JOIN:
+                one.may_type = one.admission.way.environment in self._allowed
 
     def arrived(self, viewer: Viewer) -> None:
         """The learner's screen has its size from now; somebody else is told which."""
         if viewer.own:
-            self.resized(viewer)
+            self.said(viewer, viewer.size)
         else:
             viewer.show(self.size_for(viewer))
 
@@ -81,7 +95,11 @@ class Rooms:
 
     def _say_who(self, viewer: Viewer) -> None:
         there = self._with(viewer)
-        guests = [{"who": one.admission.ticket.who, "mode": one.admission.ticket.mode.value} for one in there if not one.own]
+        guests = [
+            {"who": one.admission.ticket.who, "mode": one.admission.ticket.mode.value, "types": one.may_type}
+            for one in there
+            if not one.own
+        ]
         text = frames.told(**{"with": guests})
         for one in there:
             if guests or not viewer.own:
@@ -103,6 +121,7 @@ class Rooms:
             alive = frozenset(_place(one) for one in inside if one.admission.way.until > now)
         for one in inside:
             if _place(one) not in alive:
+                self._allowed.discard(one.admission.way.environment)
                 one.end(frames.CLOSED)
 
 

@@ -122,7 +122,7 @@ async def _admitted(socket: WebSocket, shared: Hall, first: frames.First) -> int
 
 async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admission, size: frames.Size) -> int:
     """Raises Conflict (too many), Unreachable, Forbidden."""
-    seen = viewer.Viewer(socket, admission, size, shared.rooms.resized)
+    seen = viewer.Viewer(socket, admission, size, shared.rooms.said)
     async with shared.rooms.at(seen):
         inside = await shared.guests.inside(admission)
         if not inside.keeps and not seen.own:

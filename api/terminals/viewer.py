@@ -30,13 +30,20 @@ LAST_WORDS = 1.0
 
 
 class Viewer(asyncssh.SSHClientSession[bytes]):
-    """`resized` is called when the page's own size changed (not for those who see a screen of somebody else's size)."""
+    """`said` is called with what concerns the others: the page's own size changed, or its learner allows joining."""
 
-    def __init__(self, socket: WebSocket, admission: terminals.Admission, size: frames.Size, resized: Callable[[Viewer], None]) -> None:
+    def __init__(
+        self,
+        socket: WebSocket,
+        admission: terminals.Admission,
+        size: frames.Size,
+        said: Callable[[Viewer, frames.Size | frames.Allow], None],
+    ) -> None:
         self.admission = admission
         self.size = size
         self._socket = socket
-        self._resized = resized
+        self._tell_others = said
+        self.may_type = self.own
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._out: list[bytes | str] = []
         self._news = asyncio.Event()
@@ -185,7 +192,7 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
         self.end(frames.ENDED)
 
     def _typed(self, data: bytes) -> None:
-        if self.admission.ticket.mode is viewing.Mode.WATCH or self._channel is None or self._channel.is_closing():
+        if not self.may_type or self._channel is None or self._channel.is_closing():
             return
         self._channel.write(data)
         if self._channel.get_write_buffer_size() > TYPED_MOST:
@@ -203,7 +210,9 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
             self.size = said
             if self._channel is not None:
                 self._channel.change_terminal_size(said.columns, said.rows)
-            self._resized(self)
+            self._tell_others(self, said)
+        elif isinstance(said, frames.Allow) and self.own:
+            self._tell_others(self, said)
 
 
 def _joined(waiting: list[bytes | str]) -> list[bytes | str]:

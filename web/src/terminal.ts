@@ -17,7 +17,9 @@ const TEXTS: Record<string, string> = {
   alone: "This machine keeps no screen that others can see.",
   refused: "This terminal cannot be opened.",
   watch: "{who} is watching",
-  join: "{who} is typing along",
+  join: "{who} asks to type along",
+  types: "{who} is typing along",
+  allow: "Allow",
   plain: "A reload starts a new shell on this machine.",
   again: "Open again",
   reader: "Screen reader",
@@ -32,6 +34,7 @@ export class LabTerminal extends HTMLElement {
   private readonly status = document.createElement("span");
   private readonly with = document.createElement("span");
   private readonly again = document.createElement("button");
+  private readonly allow = document.createElement("button");
   private watching: ResizeObserver | null = null;
 
   connectedCallback(): void {
@@ -120,6 +123,10 @@ export class LabTerminal extends HTMLElement {
       this.again.hidden = true;
       void this.connection?.open();
     };
+    this.allow.type = "button";
+    this.allow.hidden = true;
+    this.allow.textContent = this.text("allow");
+    this.allow.onclick = () => this.connection?.allow();
     const reader = document.createElement("input");
     reader.type = "checkbox";
     reader.onchange = () => {
@@ -129,7 +136,7 @@ export class LabTerminal extends HTMLElement {
     label.append(reader, ` ${this.text("reader")}`);
     const help = document.createElement("small");
     help.textContent = this.text("leave");
-    this.line.replaceChildren(this.status, this.again, this.with, label, help);
+    this.line.replaceChildren(this.status, this.again, this.with, this.allow, label, help);
     this.replaceChildren(screen, ...(this.mode === "watch" ? [] : [keys.element]), this.line);
   }
 
@@ -146,7 +153,9 @@ export class LabTerminal extends HTMLElement {
   }
 
   private tellWith(there: There[]): void {
-    this.with.textContent = this.mode === "own" ? there.map((one) => this.text(one.mode).replace("{who}", one.who)).join(" · ") : "";
+    const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
+    this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
+    this.allow.hidden = this.mode !== "own" || !there.some((one) => one.mode === "join" && !one.types);
     this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
   }
 

@@ -65,7 +65,7 @@ def test_a_trainer_sees_the_screen_and_the_learner_is_told(world):
     trainer = world.tab("eva", size=(200, 60))
     assert trainer.until_told("size") == [90, 20]
     trainer.until(rb"on-the-screen")
-    assert learner.until_told("with") == [{"who": "eva", "mode": "watch"}]
+    assert learner.until_told("with") == [{"who": "eva", "mode": "watch", "types": False}]
     learner.say(size=[70, 15])
     assert trainer.until_told("size") == [70, 15]
     trainer.close()
@@ -78,12 +78,18 @@ def journal(world):
     return world.wiring.journal.read(classroom="monday", limit=1000)
 
 
-def test_a_trainer_who_joins_types_without_changing_the_learners_size(world):
+def test_a_trainer_who_joins_types_once_the_learner_allows_it_without_changing_the_learners_size(world):
     learner = world.tab("ada", size=(90, 20))
     learner.until(PROMPT)
     trainer = world.tab("eva", mode="join", size=(200, 60))
     trainer.until(PROMPT)
-    assert learner.until_told("with") == [{"who": "eva", "mode": "join"}]
+    assert learner.until_told("with") == [{"who": "eva", "mode": "join", "types": False}]
+    trainer.type("echo not-$((1+1))-yet\r")
+    trainer.say(allow=True)
+    learner.quiet()
+    assert b"not-" not in learner.seen
+    learner.say(allow=True)
+    assert learner.until_told("with") == [{"who": "eva", "mode": "join", "types": True}]
     trainer.type("stty size\r")
     learner.until(rb"20 90")
 

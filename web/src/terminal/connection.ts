@@ -1,7 +1,7 @@
 // The WebSocket of a terminal: a new ticket for each connection, reconnecting where that makes sense (api/terminals/frames.py).
 
 export type Size = [columns: number, rows: number];
-export type There = { who: string; mode: "watch" | "join" };
+export type There = { who: string; mode: "watch" | "join"; types: boolean };
 
 export interface Listener {
   bytes(data: Uint8Array): void;
@@ -65,6 +65,11 @@ export class Connection {
 
   resize(size: Size): void {
     this.put(JSON.stringify({ size }));
+  }
+
+  /** Whoever joins this seat may type from now on. */
+  allow(): void {
+    this.put(JSON.stringify({ allow: true }));
   }
 
   /** So many bytes are on the screen: said in lots, for the API only asks that it be said before 256 KiB are. */
