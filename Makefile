@@ -23,8 +23,9 @@ lint: ## ruff, every rule that has no reason to be off
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
 
-types: ## mypy --strict
+types: ## mypy --strict, and tsc --strict where there is npm
 	@.venv/bin/mypy
+	@if [ -d web/node_modules ]; then npm --prefix web run --silent types; fi
 
 floors: ## import-linter: who may import whom
 	@.venv/bin/lint-imports

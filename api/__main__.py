@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import uvicorn
 
 from api import app
 from labctl import settings, wiring
 
+SOCKETS: dict[str, Any] = {"ws": "websockets-sansio", "ws_max_size": 64 * 1024, "ws_per_message_deflate": False}
+"""Of terminals: frames of 64 KiB at most (1009 beyond), and no compression, which costs a process more than the line."""
+
 
 def main() -> None:
     """Serve until told to stop."""
     chosen = settings.Settings()
-    # Streams of boards never end by themselves; without a bound, stopping would wait for their viewers.
-    uvicorn.run(app.create(wiring.build(chosen)), host=chosen.api_host, port=chosen.api_port, access_log=False, timeout_graceful_shutdown=3)
+    uvicorn.run(
+        app.create(wiring.build(chosen)),
+        host=chosen.api_host,
+        port=chosen.api_port,
+        access_log=False,
+        # Streams of boards never end by themselves; without a bound, stopping would wait for their viewers.
+        timeout_graceful_shutdown=3,
+        **SOCKETS,
+    )
 
 
-main()
+if __name__ == "__main__":
+    main()

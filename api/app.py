@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from api import (
+    assets,
     boards,
     problems,
     routes_blueprints,
@@ -20,6 +21,7 @@ from api import (
     routes_sign_in,
     routes_state,
 )
+from api.terminals import routes as routes_terminals
 from labctl import wiring
 
 _ABOUT = """
@@ -64,11 +66,13 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.wiring = wired
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
+    app.state.hall = routes_terminals.hall(wired)
     problems.install(app)
-    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people)
+    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people, routes_terminals)
     pages = (routes_sign_in, routes_invitation)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     for router in (part.router for part in pages):
         app.include_router(router)
+    assets.install(app)
     return app

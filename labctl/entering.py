@@ -7,8 +7,8 @@ are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.doo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from labctl import desk as desk_
@@ -25,6 +25,9 @@ LENGTH = 8
 
 CODE_LIFE = timedelta(minutes=2)
 
+REMEMBERED = 20_000
+"""Principals of environments, kept by this process."""
+
 _CLOSED = "that seat cannot be entered now"
 """To the door nothing more is said: which seats exist is not for those outside to know."""
 
@@ -36,6 +39,7 @@ class Entering:
     desk: desk_.Desk
     codes: ports.Codes
     keys: ports.Keys
+    _principals: dict[tuple[str, int], str] = field(default_factory=dict, repr=False, compare=False)
 
     def way(self, principal: str) -> passage.Way:
         """For whoever shows a certificate with this principal. Raises Forbidden for everything that is not so now."""
@@ -53,26 +57,55 @@ class Entering:
         return found
 
     def still(self, principals: Sequence[str]) -> frozenset[str]:
-        """Which of these may be in now, with the environment each would come to ("principal environment")."""
-        alive = set()
-        for principal in set(principals):
-            try:
-                alive.add(f"{principal} {self.way(principal).environment}")
-            except errors.Forbidden:
-                continue
-        return frozenset(alive)
+        """Which of these may be in now, with the environment each would come to ("principal environment"). Asked each second about
+        everybody who is in, so a class is looked at once, however many of its seats are asked about, and no plan is opened twice.
+        """
+        asked: dict[str, dict[int, set[str]]] = {}
+        for principal in principals:
+            if (named := passage.seat_of(principal)) is not None:
+                asked.setdefault(named[0], {}).setdefault(named[1], set()).add(principal)
+        return frozenset(one for slug, numbers in asked.items() for one in self._still_of(slug, numbers))
+
+    def _still_of(self, slug: str, numbers: Mapping[int, set[str]]) -> Iterator[str]:
+        try:
+            room = self.desk.room(slug)
+        except errors.NotFound:
+            return
+        known = {env.id: env for env in self.desk.environments.environments(classroom=slug, bare=True)}
+        for seat in room.seats:
+            env = known.get(seat.environment) if seat.number in numbers else None
+            if env is not None and self._enterable(env) and (principal := self._principal(env)) in numbers[seat.number]:
+                yield f"{principal} {env.id}"
+
+    def _principal(self, env: Environment) -> str:
+        """It changes with a handing over only, so it is read from the plan once."""
+        key = (env.id, env.wishes.hand)
+        if key not in self._principals:
+            if len(self._principals) >= REMEMBERED:
+                self._principals.clear()
+            self._principals[key] = self.desk.environments.plan(env.id).principal
+        return self._principals[key]
+
+    def _enterable(self, env: Environment) -> bool:
+        now = self.desk.clock.now()
+        return not env.wishes.aside and not lifecycle.leaving(env, now) and lifecycle.status(env, now) is lifecycle.Status.READY
+
+    def way_of(self, slug: str, number: int) -> passage.Way:
+        """Of a seat by its number. Raises NotFound, Conflict where it cannot be entered now."""
+        seat, env = self.desk.seat(slug, number)
+        found = self._open(seat, env)
+        if found is None:
+            word = lifecycle.status(env, self.desk.clock.now()).value
+            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
+        return found
 
     def new_code(self, slug: str, number: int, *, who: str) -> tuple[str, datetime]:
         """A code for one login at the door, and until when. Raises NotFound, Conflict where the seat cannot be entered."""
-        seat, env = self.desk.seat(slug, number)
-        now = self.desk.clock.now()
-        if self._open(seat, env) is None:
-            word = lifecycle.status(env, now).value
-            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
+        way = self.way_of(slug, number)
         code = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-        until = min(now + CODE_LIFE, env.wishes.lease.ends)
-        self.codes.keep_code(code, env.id, until)
-        self.desk.journal.write(env.id, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
+        until = min(self.desk.clock.now() + CODE_LIFE, way.until)
+        self.codes.keep_code(code, way.environment, until)
+        self.desk.journal.write(way.environment, "enter", f"a code for one login was made, good until {until:%H:%M:%S} UTC", who)
         return code, until
 
     def redeem(self, code: str, login: str) -> passage.Way:
@@ -100,8 +133,7 @@ class Entering:
         return self.keys.certify(public_key, way.login, way.principal, self.desk.clock.now() + timedelta(minutes=10))
 
     def _open(self, seat: Seat, env: Environment) -> passage.Way | None:
-        now = self.desk.clock.now()
-        if env.wishes.aside or lifecycle.leaving(env, now) or lifecycle.status(env, now) is not lifecycle.Status.READY:
+        if not self._enterable(env):
             return None
         plan = self.desk.environments.plan(env.id)
         return passage.Way(

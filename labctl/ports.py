@@ -17,6 +17,7 @@ from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
 from labctl.model.plan import Plan
+from labctl.model.viewing import Ticket
 
 Progress = Callable[[str], None]
 """Takes one plain line for the journal and the board ("web: cloning template 9001"). Never a secret."""
@@ -239,6 +240,16 @@ class Codes(Protocol):
 
     def use_up(self, code: str) -> str | None:
         """The environment it was made for, and it is used up; None for an unknown, used or expired one."""
+
+
+class Tickets(Protocol):
+    """Tickets for terminals in the browser, stored hashed."""
+
+    def keep_ticket(self, secret: str, ticket: Ticket) -> None:
+        """Good once, until it runs out."""
+
+    def use_ticket(self, secret: str) -> Ticket | None:
+        """What it opens, and it is used up; None for an unknown, used or expired one."""
 
 
 class Provisioner(Protocol):

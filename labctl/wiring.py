@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from labctl import people_ports
     from labctl import seating as seating_
     from labctl import signing_in as signing_in_
+    from labctl import terminals as terminals_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca, ssh_kept
@@ -125,6 +126,11 @@ class Wiring:
     @cached_property
     def codes(self) -> ports.Codes:
         """One-time codes."""
+        return self.database
+
+    @cached_property
+    def tickets(self) -> ports.Tickets:
+        """Tickets for terminals."""
         return self.database
 
     @cached_property
@@ -373,6 +379,18 @@ class Wiring:
     def origin(self) -> str:
         """Where browsers find labctl: scheme, host and port, nothing behind."""
         return self.settings.url or f"http://{self.settings.api_host.replace('127.0.0.1', 'localhost')}:{self.settings.api_port}"
+
+    @cached_property
+    def terminals(self) -> terminals_.Terminals:
+        """Says who may be at which terminal."""
+        from labctl import terminals
+
+        return terminals.Terminals(self.entering, self.tickets)
+
+    @cached_property
+    def guest_port(self) -> int:
+        """Where guests' sshd listens; tests have theirs elsewhere."""
+        return 22
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

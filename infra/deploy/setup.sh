@@ -56,3 +56,20 @@ else
     say "Python environment" "installing from requirements.lock"
     timed "Python environment" install_python
 fi
+
+# What browsers load: built from pinned npm packages into api/static, which git ignores. Pages work without it, terminals do not.
+stamp=api/static/.built
+wanted=$(find web -path web/node_modules -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+if [ "$(cat $stamp 2>/dev/null || true)" = "$wanted" ]; then
+    say "Browser assets" "already there"
+elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "Browser assets" "not built: node (18 or newer) and npm are missing; install them (apt-get install nodejs npm) and run again." >&2
+    say "Browser assets" "Until then everything works but terminals in the browser and pages that renew themselves." >&2
+else
+    build_assets() {
+        npm --prefix web ci --ignore-scripts --no-progress --loglevel=error >/dev/null
+        node web/build.mjs
+        printf '%s\n' "$wanted" >$stamp
+    }
+    timed "Browser assets" build_assets
+fi

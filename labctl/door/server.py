@@ -19,6 +19,7 @@ import asyncssh
 
 from labctl import errors
 from labctl.door import asking, forwarding, limits, relay
+from labctl.drivers import ssh_inside
 from labctl.model import passage
 
 LOG = logging.getLogger(__name__)
@@ -243,34 +244,19 @@ class Door(asyncssh.SSHServer):
             self._entering = asyncio.get_running_loop().create_task(self._enter())
         try:
             self._guest = await asyncio.shield(self._entering)
-        except (asyncssh.Error, errors.LabctlError, OSError, TimeoutError) as error:
+        except errors.LabctlError as error:
             LOG.warning("%s cannot enter %s: %s", self._principal(), self._machine, error)
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, "that machine cannot be entered now") from None
         return self._guest
 
     async def _enter(self) -> asyncssh.SSHClientConnection:
-        """With a key made for this moment and a certificate of ten minutes; only the machine's own host certificate is accepted."""
+        """Asked again: the machine may have another address by now, or the seat be closed."""
         way = await self._house.asks.way(self._principal())
         target = way.target(self._machine)
         if target is None:
             raise errors.Forbidden("the seat has no such machine")
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        certificate = await self._house.asks.certificate(way.principal, key.export_public_key().decode())
-        return await asyncssh.connect(
-            target.address,
-            self._house.guest_port,
-            username=target.user,
-            client_keys=[(key, asyncssh.import_certificate(certificate))],
-            known_hosts=asyncssh.import_known_hosts(f"@cert-authority {target.host} {self._house.host_authority}\n"),
-            host_key_alias=target.host,
-            server_host_key_algs=["ssh-ed25519-cert-v01@openssh.com"],
-            preferred_auth="publickey",
-            agent_path=None,
-            config=None,
-            compression_algs=None,
-            connect_timeout=forwarding.DIAL_SECONDS,
-            login_timeout=15,
-            keepalive_interval=15,
+        return await ssh_inside.enter(
+            target, self._house.host_authority, lambda key: self._house.asks.certificate(way.principal, key), port=self._house.guest_port
         )
 
     def _principal(self) -> str:

@@ -1,97 +1,35 @@
-"""A real door before a real API on a real database, with OpenSSH as clients and OpenSSH servers as the seats' machines.
-
-Only the cluster is a fake: what it says it made are those servers, on loopback addresses of the management range.
-"""
+"""A real door before a real API, with OpenSSH as clients and OpenSSH servers as the seats' machines (`tests.world_here`)."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-import uvicorn
 
-from api import app
-from labctl import ports, settings, wiring
+from labctl import ports
 from labctl.door import __main__ as main
 from labctl.door import asking, limits, server, watching
 from labctl.drivers import ssh_ca
-from labctl.model import passage, site
-from tests import fakes
+from tests import world_here
 from tests.drivers import sshd_here
-
-BLUEPRINT = """\
-labctl: 1
-about: {title: First steps in a shell, area: systems}
-machines:
-  box: {image: debian-12, kind: container, access: [terminal]}
-  hidden: {image: debian-12, kind: container, access: []}
-ready:
-  - {run: "true", machine: box}
-"""
-ROSTER = "name,email,login\nAda Lovelace,ada@example.org,ada\nGrace Hopper,grace@example.org,grace\n"
+from tests.world_here import wait_for
 
 
-class Doorway:
-    """Class `monday` with two ready seats, their machines, an API and a door."""
+class Doorway(world_here.World):
+    """The world, and a door before it."""
 
     def __init__(self, tmp_path: Path, **caps) -> None:
-        folder = tmp_path / "blueprints" / "hello"
-        folder.mkdir(parents=True)
-        (folder / "blueprint.yaml").write_text(BLUEPRINT)
-        template = site.Template(node="sandbox", vmid=9001)
-        place = site.Site(
-            cluster=site.Cluster(secret_file="/nowhere", ca_file="/nowhere"),
-            vmid_base=0,
-            management="127.64.0.0/16",
-            images={"debian-12": site.Image(vm=(template,), container=(template,))},
-        )
-        self.folder = tmp_path
-        self.clock = fakes.SetClock(datetime.now(UTC))
-        script, cluster = fakes.Script(), fakes.Cluster()
-        self.authority = ssh_ca.Authority(tmp_path / "home" / "secrets")
-        self.wiring = wiring.Wiring(
-            settings.Settings(home=tmp_path / "home", blueprints=[tmp_path / "blueprints"]),
-            clock=self.clock,
-            bell=fakes.CountingBell(),
-            site=place,
-            keys=self.authority,
-            provisioner=fakes.FakeProvisioner(cluster, script),
-            wire=fakes.FakeWire(cluster, script),
-            configurator=fakes.FakeConfigurator(cluster, script),
-            prober=fakes.FakeProber(cluster, script),
-        )
-        self.wiring.desk.open("hello", ROSTER.encode(), slug="monday", trainer="eva")
-        self.settle()
-        # Sshd reads its files as the learner, who cannot search pytest's own folder.
-        self.ground = Path(tempfile.mkdtemp(prefix="labctl-door-", dir="/var/tmp"))
-        self.ground.chmod(0o755)
-        self.sshd = self._machine(1)
-        self.other = self._machine(2, port=self.sshd.port)
-        self.api = Api(app.create(self.wiring))
+        super().__init__(tmp_path)
         self.secret = self.wiring.tokens.create(ports.Token("door", "door"))
         self.caps = limits.Limits(**caps)
         self.door = Running(self)
-
-    def settle(self) -> None:
-        while [env for env in self.wiring.environments.environments() if self.wiring.runner.turn(env.id)]:
-            pass
-
-    def way(self, seat: int = 1) -> passage.Way:
-        _, env = self.wiring.desk.seat("monday", seat)
-        return self.wiring.entering.way(self.wiring.environments.plan(env.id).principal)
-
-    def _machine(self, seat: int, port: int = 0) -> sshd_here.SshdHere:
-        _, env = self.wiring.desk.seat("monday", seat)
-        return sshd_here.SshdHere(self.ground / f"box{seat}", self.authority, plan=self.wiring.environments.plan(env.id), port=port)
 
     def code(self, seat: int = 1) -> str:
         return self.wiring.entering.new_code("monday", seat, who="test")[0]
@@ -137,27 +75,7 @@ class Doorway:
 
     def close(self) -> None:
         self.door.close()
-        self.api.close()
-        self.sshd.close()
-        self.other.close()
-        self.wiring.database.dispose()
-        shutil.rmtree(self.ground)
-
-
-class Api:
-    """The app behind a real listener."""
-
-    def __init__(self, made) -> None:
-        self.port = sshd_here.free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._server = uvicorn.Server(uvicorn.Config(made, host="127.0.0.1", port=self.port, log_level="error", lifespan="off"))
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        wait_for(lambda: self._server.started)
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join(20)
+        super().close()
 
 
 class Running:
@@ -195,13 +113,6 @@ class Running:
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(20)
         self._loop.close()
-
-
-def wait_for(look, seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end, "not within the time"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -33,10 +33,22 @@ def _with_account(folder: Path, login: str) -> list[str]:
 
 
 class SshdHere:
-    """`authority` is the one it was enrolled by; `certify_by`, `certify_as`, `certified_at` spoil its host certificate."""
+    """`authority` is the one it was enrolled by; `certify_by`, `certify_as`, `certified_at` spoil its host certificate;
+    `lines` are more of its configuration.
+    """
 
     def __init__(
-        self, folder: Path, authority: Authority, *, certify_by=None, certify_as=None, certified_at=None, certified=True, plan=None, port=0
+        self,
+        folder: Path,
+        authority: Authority,
+        *,
+        certify_by=None,
+        certify_as=None,
+        certified_at=None,
+        certified=True,
+        plan=None,
+        port=0,
+        lines=(),
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,6 +57,8 @@ class SshdHere:
         site = guests_here.site()
         self.plan = plan or guests_here.plan(site, 5, [guests_here.machine(site, 5, 1, "box", login=self.user)])
         self.address = "127.0.0.1" if plan is None else plan.machine("box").address
+        for old in (folder / "host", folder / "host.pub"):
+            old.unlink(missing_ok=True)
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "host")], check=True)
         self.host_key = " ".join((folder / "host.pub").read_text().split()[:2])
         name = certify_as or host_name(self.plan, "box")
@@ -54,6 +68,7 @@ class SshdHere:
         (folder / "user_ca.pub").write_text(authority.user_authority() + "\n")
         (folder / "principals").write_text(self.plan.principal + "\n")
         lines = [
+            *lines,
             f"Port {self.port}",
             f"ListenAddress {self.address}",
             f"HostKey {folder}/host",

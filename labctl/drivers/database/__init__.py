@@ -21,6 +21,7 @@ from labctl.drivers.database.journal import JournalRows
 from labctl.drivers.database.people_accounts import AccountRows
 from labctl.drivers.database.people_links import LinkRows
 from labctl.drivers.database.people_sessions import SessionRows
+from labctl.drivers.database.tickets import TicketRows
 from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
 
@@ -33,14 +34,15 @@ class Database(
     EnvironmentRows,
     GoldenRows,
     JournalRows,
+    TicketRows,
     TimingRows,
     TokenRows,
     AccountRows,
     LinkRows,
     SessionRows,
 ):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Timings and Tokens, and of `people_ports` Accounts,
-    Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Tickets, Timings and Tokens, and of `people_ports`
+    Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -159,5 +159,18 @@ codes = sa.Table(
     metadata,
     sa.Column("digest", sa.LargeBinary, primary_key=True),
     sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+)
+
+# Tickets for terminals in the browser: only a hash is kept, and a row goes when its ticket is shown.
+tickets = sa.Table(
+    "tickets",
+    metadata,
+    sa.Column("digest", sa.LargeBinary, primary_key=True),
+    sa.Column("principal", sa.Text, nullable=False),
+    sa.Column("environment", sa.Text, nullable=False),
+    sa.Column("machine", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
     sa.Column("until", Moment, nullable=False),
 )

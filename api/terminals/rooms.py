@@ -1,0 +1,128 @@
+"""Who is at which terminal: everybody there is told of everybody, and whose seat may be entered no more is out within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from datetime import datetime
+
+from api.terminals import frames
+from api.terminals.viewer import Viewer
+from labctl import errors
+from labctl.model import viewing
+
+LOOK_SECONDS = 1.0
+
+SEAT = 24
+"""Terminals of one seat, of all who are at it together: some tabs of its learner, and a few who watch."""
+
+_log = logging.getLogger(__name__)
+
+Still = Callable[[frozenset[str]], Awaitable[frozenset[str]]]
+"""Principals -> those that may be in, each as "principal environment". Raises LabctlError."""
+
+
+class Rooms:
+    """All terminals of this process."""
+
+    def __init__(self, still: Still, now: Callable[[], datetime]) -> None:
+        self._still = still
+        self._now = now
+        self._viewers: set[Viewer] = set()
+        self._looking: asyncio.Task[None] | None = None
+        # Seats whose learner lets trainers type; after a restart of the API they are asked once more.
+        self._allowed: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    @contextlib.asynccontextmanager
+    async def at(self, viewer: Viewer) -> AsyncIterator[None]:
+        """While it is there. Raises Conflict where the seat has too many already."""
+        principal = viewer.admission.way.principal
+        if sum(one.admission.way.principal == principal for one in self._viewers) >= SEAT:
+            raise errors.Conflict(f"{SEAT} terminals of this seat are open already.", hint="Close some tabs.")
+        self._viewers.add(viewer)
+        self._let_type()
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look_on())
+        try:
+            self._say_who(viewer)
+            yield
+        finally:
+            self._viewers.discard(viewer)
+            self._say_who(viewer)
+            if not self._viewers and self._looking is not None:
+                self._looking.cancel()
+                self._looking = None
+
+    def size_for(self, viewer: Viewer) -> frames.Size:
+        """Its own, or that of the screen it comes to."""
+        if viewer.own:
+            return viewer.size
+        return next((one.size for one in self._with(viewer) if one.own), viewer.size)
+
+    def said(self, viewer: Viewer, what: frames.Size | frames.Allow) -> None:
+        """By the learner: the screen has their size, or whoever joins this seat may type."""
+        if isinstance(what, frames.Size):
+            for one in self._with(viewer):
+                if not one.own:
+                    one.show(what)
+            return
+        self._allowed.add(viewer.admission.way.environment)
+        self._let_type()
+        self._say_who(viewer)
+
+    def _let_type(self) -> None:
+        for one in self._viewers:
+            if one.admission.ticket.mode is viewing.Mode.JOIN:
+                one.may_type = one.admission.way.environment in self._allowed
+
+    def arrived(self, viewer: Viewer) -> None:
+        """The learner's screen has its size from now; somebody else is told which."""
+        if viewer.own:
+            self.said(viewer, viewer.size)
+        else:
+            viewer.show(self.size_for(viewer))
+
+    def _with(self, viewer: Viewer) -> Iterable[Viewer]:
+        """At the same machine, itself among them while it is there."""
+        key = (viewer.admission.way.environment, viewer.admission.target.name)
+        return [one for one in self._viewers if (one.admission.way.environment, one.admission.target.name) == key]
+
+    def _say_who(self, viewer: Viewer) -> None:
+        there = self._with(viewer)
+        guests = [
+            {"who": one.admission.ticket.who, "mode": one.admission.ticket.mode.value, "types": one.may_type}
+            for one in there
+            if not one.own
+        ]
+        text = frames.told(**{"with": guests})
+        for one in there:
+            if guests or not viewer.own:
+                one.tell(text)
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
+
+    async def look(self) -> None:
+        """One look."""
+        inside = set(self._viewers)
+        try:
+            alive = await self._still(frozenset(one.admission.way.principal for one in inside))
+        except errors.LabctlError as error:
+            _log.warning("cannot ask who may stay at a terminal: %s", error)
+            now = self._now()
+            alive = frozenset(_place(one) for one in inside if one.admission.way.until > now)
+        for one in inside:
+            if _place(one) not in alive:
+                self._allowed.discard(one.admission.way.environment)
+                one.end(frames.CLOSED)
+
+
+def _place(viewer: Viewer) -> str:
+    return f"{viewer.admission.way.principal} {viewer.admission.way.environment}"

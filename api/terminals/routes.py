@@ -1,0 +1,149 @@
+"""The two addresses of a terminal: a ticket for somebody who is known, and a WebSocket that takes the ticket as its first message."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass
+
+from anyio import to_thread
+from fastapi import APIRouter, Response, WebSocket
+from starlette.websockets import WebSocketDisconnect
+
+from api import problems, sessions, shapes_terminal, who
+from api.routes_classes import Notes, Slug
+from api.routes_seats import Number, own
+from api.terminals import frames, guests, rooms, shells, viewer
+from labctl import errors, terminals, wiring
+from labctl.model import people
+
+FIRST_SECONDS = 5.0
+"""For the first message."""
+
+UNKNOWN = 500
+"""Connections that have shown no ticket yet; a class of hundreds reconnects at once after a restart."""
+
+router = APIRouter()
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Hall:
+    """What all terminals of this process share."""
+
+    wired: wiring.Wiring
+    guests: guests.Guests
+    rooms: rooms.Rooms
+    unknown: int = 0
+
+
+def hall(wired: wiring.Wiring) -> Hall:
+    """Made when the app is, before there may be a site: what needs one is built at the first terminal. Asks the database in threads."""
+
+    async def certify(principal: str, key: str) -> str:
+        return await to_thread.run_sync(wired.terminals.certify, principal, key)
+
+    async def still(principals: frozenset[str]) -> frozenset[str]:
+        return await to_thread.run_sync(wired.terminals.still, sorted(principals))
+
+    inside = guests.Guests(wired.authority.host_authority, certify, port=wired.guest_port)
+    return Hall(wired, inside, rooms.Rooms(still, wired.clock.now))
+
+
+@router.post(
+    "/api/v1/classrooms/{slug}/seats/{number}/tickets",
+    tags=["seats"],
+    status_code=201,
+    summary="A ticket for a terminal in the browser",
+    responses=problems.answers(401, 403, 404, 409, 422),
+)
+def new_ticket(
+    asker: who.Anyone,
+    house: who.House,
+    known: Notes,
+    slug: Slug,
+    number: Number,
+    wanted: shapes_terminal.NewTicket,
+    response: Response,
+) -> shapes_terminal.TicketShape:
+    """Good once and for half a minute, as the first message on `/ws/terminal`."""
+    seat = own(asker, house, known, slug, number)
+    if house.paper:
+        raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to open a terminal in.")
+    # A trainer who sits on the seat has a learner's terminals there.
+    staff = asker.may(people.Right.ENTER_SEATS, slug) and not asker.person.owns(seat.environment)
+    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=asker.name, staff=staff)
+    response.headers["Cache-Control"] = "no-store"
+    return shapes_terminal.TicketShape(ticket=secret, until=made.until, machine=made.machine, mode=made.mode)
+
+
+@router.websocket("/ws/terminal")
+async def terminal(socket: WebSocket) -> None:
+    """See `api.terminals.frames` for what is said."""
+    shared = socket.app.state.hall
+    assert isinstance(shared, Hall)
+    try:
+        sessions.refuse_other_pages(socket)
+    except errors.Forbidden:
+        await socket.close()  # before it was accepted: HTTP 403
+        return
+    if shared.unknown >= UNKNOWN:
+        await socket.close()
+        return
+    await socket.accept()
+    shared.unknown += 1
+    try:
+        first = await _first(socket)
+    finally:
+        shared.unknown -= 1
+    code = frames.TICKET if first is None else await _admitted(socket, shared, first)
+    with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
+        async with asyncio.timeout(viewer.LAST_WORDS):
+            await socket.close(code)
+
+
+async def _first(socket: WebSocket) -> frames.First | None:
+    """None where nothing came in time, or something else."""
+    try:
+        async with asyncio.timeout(FIRST_SECONDS):
+            message = await socket.receive()
+        return frames.first(message.get("text") or "")
+    except (TimeoutError, frames.NotUnderstood, WebSocketDisconnect):
+        return None
+
+
+async def _admitted(socket: WebSocket, shared: Hall, first: frames.First) -> int:
+    try:
+        admission = await to_thread.run_sync(lambda: shared.wired.terminals.admit(first.ticket))
+        return await _served(socket, shared, admission, first.size)
+    except errors.Unauthenticated:
+        return frames.TICKET
+    except (errors.Forbidden, errors.NotFound):
+        return frames.CLOSED
+    except errors.Conflict:
+        return frames.CROWDED
+    except errors.LabctlError as error:
+        _log.warning("a terminal could not be opened: %s", error)
+        return frames.UNREACHABLE
+
+
+async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admission, size: frames.Size) -> int:
+    """Raises Conflict (too many), Unreachable, Forbidden."""
+    seen = viewer.Viewer(socket, admission, size, shared.rooms.said)
+    async with shared.rooms.at(seen):
+        inside = await shared.guests.inside(admission)
+        if not inside.keeps and not seen.own:
+            shared.guests.leave(admission, inside)
+            seen.tell(frames.told(alone=True))
+            seen.end(frames.ENDED)
+            return await seen.serve()
+        seen.size = shared.rooms.size_for(seen)
+        seen.tell(frames.told(opened={"machine": admission.target.name, "mode": admission.ticket.mode, "keeps": inside.keeps}))
+        command = shells.command(admission.ticket.mode, keeps=inside.keeps)
+        inside = await shared.guests.open(admission, inside, lambda: seen, command, seen.size)
+        try:
+            shared.rooms.arrived(seen)
+            return await seen.serve()
+        finally:
+            shared.guests.leave(admission, inside)

@@ -1,0 +1,30 @@
+"""A terminal in the browser as a value: whose seat, which machine, who looks and how. Who may is decided in `labctl.terminals`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+TICKET_LIFE = timedelta(seconds=30)
+"""From asking for a ticket to showing it: one round trip of a slow line, and no more."""
+
+
+class Mode(StrEnum):
+    """How somebody is at a terminal."""
+
+    OWN = "own"
+    WATCH = "watch"
+    JOIN = "join"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Good once: `who` may be at `machine` of the seat with this principal, in this mode, while the seat has this environment."""
+
+    principal: str
+    environment: str
+    machine: str
+    mode: Mode
+    who: str
+    until: datetime

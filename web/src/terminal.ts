@@ -1,0 +1,190 @@
+// <lab-terminal tickets="/api/v1/classrooms/SLUG/seats/N/tickets" machine="web" mode="own|watch|join">
+//
+// A terminal of a seat. Texts come from the page's catalogue as data-text-… attributes; what stands here is the English of last resort.
+// <button data-type="ls -l" data-machine="web" data-enter> anywhere on the page types into the terminal of that machine.
+import { FitAddon } from "@xterm/addon-fit";
+import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
+import { Terminal } from "@xterm/xterm";
+import { Connection, type Size, type There } from "./terminal/connection";
+import { KeyBar } from "./terminal/keys";
+import { withNonce } from "./terminal/nonce";
+
+const TEXTS: Record<string, string> = {
+  waiting: "Reconnecting to the same shell…",
+  ended: "The shell has ended.",
+  closed: "This seat is closed or starts again. See its page.",
+  crowded: "Too many terminals of this seat are open. Close one and try again.",
+  alone: "This machine keeps no screen that others can see.",
+  refused: "This terminal cannot be opened.",
+  watch: "{who} is watching",
+  join: "{who} asks to type along",
+  types: "{who} is typing along",
+  allow: "Allow",
+  plain: "A reload starts a new shell on this machine.",
+  again: "Open again",
+  reader: "Screen reader",
+  leave: "Ctrl+Shift+M leaves the terminal",
+};
+
+export class LabTerminal extends HTMLElement {
+  private terminal: Terminal | null = null;
+  private connection: Connection | null = null;
+  private readonly fit = new FitAddon();
+  private readonly line = document.createElement("div");
+  private readonly status = document.createElement("span");
+  private readonly with = document.createElement("span");
+  private readonly again = document.createElement("button");
+  private readonly allow = document.createElement("button");
+  private watching: ResizeObserver | null = null;
+
+  connectedCallback(): void {
+    if (this.terminal) return;
+    const seen = new IntersectionObserver((entries) => {
+      if (!entries.some((one) => one.isIntersecting) || this.terminal) return;
+      seen.disconnect();
+      this.begin();
+    });
+    seen.observe(this);
+  }
+
+  disconnectedCallback(): void {
+    this.watching?.disconnect();
+    this.connection?.close();
+    this.terminal?.dispose();
+    this.terminal = null;
+    this.replaceChildren();
+  }
+
+  /** Type it as if it were pasted: a shell that knows bracketed paste runs nothing before Enter. */
+  write(text: string, enter: boolean): void {
+    this.terminal?.paste(text);
+    if (enter) this.connection?.send("\r");
+    this.terminal?.focus();
+  }
+
+  private get mode(): string {
+    return this.getAttribute("mode") ?? "own";
+  }
+
+  private text(name: string): string {
+    return this.getAttribute(`data-text-${name}`) ?? TEXTS[name] ?? name;
+  }
+
+  private begin(): void {
+    const screen = document.createElement("div");
+    screen.className = "lab-screen";
+    const terminal = new Terminal({
+      allowProposedApi: true,
+      disableStdin: this.mode === "watch",
+      fontSize: matchMedia("(max-width: 40rem)").matches ? 16 : 14,
+      scrollback: 5000,
+      linkHandler: { activate: follow, hover: (_event, target) => this.say(target), leave: () => this.say("") },
+    });
+    this.terminal = terminal;
+    const keys = new KeyBar((text) => this.connection?.send(text));
+    this.furnish(screen, keys);
+    terminal.loadAddon(this.fit);
+    withNonce(() => terminal.open(screen));
+    terminal.loadAddon(new UnicodeGraphemesAddon());
+    terminal.attachCustomKeyEventHandler((event) => this.leave(event));
+    const size = (): Size => [terminal.cols, terminal.rows];
+    const wanted = { machine: this.getAttribute("machine") ?? "", ...(this.hasAttribute("mode") ? { mode: this.mode } : {}) };
+    const connection = new Connection(this.getAttribute("tickets") ?? "", wanted, size, {
+      bytes: (data) => terminal.write(data, () => connection.took(data.length)),
+      opened: (_machine, _mode, keeps) => this.opened(keeps),
+      sized: ([columns, rows]) => terminal.resize(columns, rows),
+      with: (there) => this.tellWith(there),
+      state: (state, detail) => this.stopped(state, detail),
+    });
+    this.connection = connection;
+    terminal.onData((text) => connection.send(keys.through(text)));
+    terminal.onBinary((text) => connection.send(Uint8Array.from(text, (sign) => sign.charCodeAt(0))));
+    terminal.onResize(({ cols, rows }) => {
+      if (this.mode === "own") connection.resize([cols, rows]);
+    });
+    if (this.mode === "own") {
+      this.watching = new ResizeObserver(() => this.fit.fit());
+      this.watching.observe(screen);
+      window.visualViewport?.addEventListener("resize", () => this.fit.fit());
+      this.fit.fit();
+    }
+    void connection.open();
+  }
+
+  private furnish(screen: HTMLElement, keys: KeyBar): void {
+    this.line.className = "lab-line";
+    this.status.setAttribute("role", "status");
+    this.with.className = "lab-with";
+    this.with.setAttribute("role", "status");
+    this.again.type = "button";
+    this.again.hidden = true;
+    this.again.textContent = this.text("again");
+    this.again.onclick = () => {
+      this.again.hidden = true;
+      void this.connection?.open();
+    };
+    this.allow.type = "button";
+    this.allow.hidden = true;
+    this.allow.textContent = this.text("allow");
+    this.allow.onclick = () => this.connection?.allow();
+    const reader = document.createElement("input");
+    reader.type = "checkbox";
+    reader.onchange = () => {
+      if (this.terminal) this.terminal.options.screenReaderMode = reader.checked;
+    };
+    const label = document.createElement("label");
+    label.append(reader, ` ${this.text("reader")}`);
+    const help = document.createElement("small");
+    help.textContent = this.text("leave");
+    this.line.replaceChildren(this.status, this.again, this.with, this.allow, label, help);
+    this.replaceChildren(screen, ...(this.mode === "watch" ? [] : [keys.element]), this.line);
+  }
+
+  private say(text: string): void {
+    this.status.textContent = text;
+  }
+
+  private opened(keeps: boolean): void {
+    this.again.hidden = true;
+    // What comes first is the whole screen as the machine has it.
+    this.terminal?.reset();
+    this.say(keeps ? "" : this.text("plain"));
+    this.dispatchEvent(new CustomEvent("lab-opened", { bubbles: true }));
+  }
+
+  private tellWith(there: There[]): void {
+    const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
+    this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
+    this.allow.hidden = this.mode !== "own" || !there.some((one) => one.mode === "join" && !one.types);
+    this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
+  }
+
+  private stopped(state: string, detail: string): void {
+    this.say(detail || this.text(state));
+    this.again.hidden = state === "waiting";
+    this.dispatchEvent(new CustomEvent("lab-stopped", { bubbles: true, detail: state }));
+  }
+
+  /** Tab is the shell's, so another key leaves for what comes after the screen. */
+  private leave(event: KeyboardEvent): boolean {
+    if (!(event.ctrlKey && event.shiftKey && event.code === "KeyM")) return true;
+    event.preventDefault();
+    if (event.type === "keydown") this.line.querySelector<HTMLElement>("input")?.focus();
+    return false;
+  }
+}
+
+/** Links that a guest printed: only web addresses, only with Ctrl, and never with a way back to this page. */
+function follow(event: MouseEvent, target: string): void {
+  if ((event.ctrlKey || event.metaKey) && /^https?:\/\//i.test(target)) window.open(target, "_blank", "noopener,noreferrer");
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-type]") : null;
+  if (!button) return;
+  const machine = CSS.escape(button.dataset.machine ?? "");
+  const found = document.querySelector<LabTerminal>(machine ? `lab-terminal[machine="${machine}"]` : "lab-terminal");
+  found?.write(button.dataset.type ?? "", button.hasAttribute("data-enter"));
+});
+
+customElements.define("lab-terminal", LabTerminal);
