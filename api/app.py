@@ -7,7 +7,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from fastapi.staticfiles import StaticFiles
+
 from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state
+from api.pages import blueprints, board_stream, classes, home, it, learner, opening, render, seats
 from labctl import wiring
 
 _ABOUT = """
@@ -51,8 +54,14 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.wiring = wired
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
+    app.state.rows = board_stream.Rows()
+    app.state.policy_reports = 0
     problems.install(app)
     parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
+    for page in (home, opening, classes, seats, learner, it, blueprints):
+        app.include_router(page.router)
+    if render.STATIC.is_dir():
+        app.mount("/static", StaticFiles(directory=render.STATIC), name="static")
     return app

@@ -67,16 +67,22 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     for env in known.values():
         if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
             texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
-    seats = rows(room, known, now, texts)
-    return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper), seats=seats, now=now)
+    seats = rows(room, known, now, texts, {one.seat: one.since for one in wired.helps.hands(slug)})
+    newest = "".join(one.text for one in wired.helps.remarks(slug, None, 1))
+    return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper, message=newest), seats=seats, now=now)
 
 
 def rows(
-    room: classroom_.Classroom, known: Mapping[str, environment_.Environment], now: datetime, texts: Mapping[str, str] | None = None
+    room: classroom_.Classroom,
+    known: Mapping[str, environment_.Environment],
+    now: datetime,
+    texts: Mapping[str, str] | None = None,
+    hands: Mapping[int, datetime] | None = None,
 ) -> list[shapes.SeatShape]:
     """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see."""
-    notes = texts or {}
-    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, "")) for one in room.seats if one.environment in known]
+    notes, up = texts or {}, hands or {}
+    there = [one for one in room.seats if one.environment in known]
+    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, ""), up.get(one.number)) for one in there]
 
 
 @dataclass

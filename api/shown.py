@@ -36,7 +36,9 @@ def token(one: ports.Token) -> shapes.TokenShape:
     return shapes.TokenShape(name=one.name, role=one.role, environment=one.environment, expires=one.expires)
 
 
-def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "") -> shapes.SeatShape:
+def seat(
+    one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "", hand_since: datetime | None = None
+) -> shapes.SeatShape:
     """A seat with its environment."""
     facts = env.facts
     return shapes.SeatShape(
@@ -56,6 +58,7 @@ def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, not
         spare=one.learner is None and not env.wishes.aside,
         aside=env.wishes.aside,
         undo_until=env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None,
+        hand_since=hand_since,
     )
 
 
@@ -112,7 +115,7 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
     ]
 
 
-def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool) -> shapes.ClassroomShape:
+def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool, message: str = "") -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
     words: dict[str, int] = {}
     spares = [row for row in seats if row.spare and row.status != "gone"]
@@ -130,6 +133,7 @@ def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper
         ends=one.lease.ends,
         closed=one.closed,
         guests="paper" if paper else "real",
+        message=message,
         counts=shapes.Counts(
             seats=len(learners),
             ready=words.get("ready", 0),

@@ -16,6 +16,7 @@ from labctl.model import capacity
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
+from labctl.model.help import Hand, Remark
 from labctl.model.plan import Plan
 
 Progress = Callable[[str], None]
@@ -239,6 +240,25 @@ class Codes(Protocol):
 
     def use_up(self, code: str) -> str | None:
         """The environment it was made for, and it is used up; None for an unknown, used or expired one."""
+
+
+class Helps(Protocol):
+    """Raised hands, messages and notes of the living class of that name."""
+
+    def raise_hand(self, slug: str, seat: int, text: str) -> bool:
+        """False where it is up already (its text is renewed, its place in the queue stays)."""
+
+    def lower_hand(self, slug: str, seat: int) -> bool:
+        """False where none was up."""
+
+    def hands(self, slug: str) -> tuple[Hand, ...]:
+        """Who waits longest comes first."""
+
+    def remark(self, slug: str, seat: int | None, text: str, who: str) -> None:
+        """A message to the class, or a note on a seat."""
+
+    def remarks(self, slug: str, seat: int | None, limit: int = 50) -> tuple[Remark, ...]:
+        """The newest messages to the class, or notes on the seat, newest first."""
 
 
 class Provisioner(Protocol):

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     door_address: str = ""
     """What learners dial: a host name, or HOST:PORT where a router in front changes the port. Empty: `door_host` and `door_port`."""
 
+    time_zone: str = "UTC"
+    """The zone in which pages show and take times, as IANA names it (Europe/Paris); the store keeps UTC."""
+
     workers: int = Field(default=0, ge=0)
     """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself. 0 means four for each node that
     `site.yaml` names, and 16 at least: with fewer the worker would be the limit of a large cluster, and not the cluster."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labctl import desk as desk_
     from labctl import entering as entering_
     from labctl import fitting as fitting_
+    from labctl import helping as helping_
     from labctl import seating as seating_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
@@ -122,6 +123,11 @@ class Wiring:
     @cached_property
     def codes(self) -> ports.Codes:
         """One-time codes."""
+        return self.database
+
+    @cached_property
+    def helps(self) -> ports.Helps:
+        """Raised hands, messages and notes."""
         return self.database
 
     @cached_property
@@ -320,6 +326,13 @@ class Wiring:
         from labctl import entering
 
         return entering.Entering(self.desk, self.codes, self.keys)
+
+    @cached_property
+    def helping(self) -> helping_.Helping:
+        """Carries word between learners and trainers."""
+        from labctl import helping
+
+        return helping.Helping(self.desk, self.helps)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

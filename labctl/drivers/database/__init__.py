@@ -17,13 +17,14 @@ from labctl.drivers.database.codes import CodeRows
 from labctl.drivers.database.environments import EnvironmentRows
 from labctl.drivers.database.exchanges import ExchangeRows
 from labctl.drivers.database.golden_machines import GoldenRows
+from labctl.drivers.database.help import HelpRows
 from labctl.drivers.database.journal import JournalRows
 from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
 
 
-class Database(BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, JournalRows, TimingRows, TokenRows):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Timings and Tokens. Threads and forks may share it.
+class Database(BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, HelpRows, JournalRows, TimingRows, TokenRows):
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Timings and Tokens. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """
