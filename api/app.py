@@ -6,7 +6,6 @@ import importlib.metadata
 from typing import Any
 
 from fastapi import FastAPI
-
 from fastapi.staticfiles import StaticFiles
 
 from api import boards, problems, routes_blueprints, routes_classes, routes_door, routes_goldens, routes_seats, routes_state

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, routes_classes, who
+from api import boards, routes_classes, shapes, who
 from api.pages import asking, board_stream, moments, render
 from labctl import errors
 
@@ -30,7 +30,9 @@ def _watching(request: Request, asker: asking.Staff, house: who.House, slug: Slu
 
 
 @router.get("")
-def board(request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number") -> Response:
+def board(
+    request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
+) -> Response:
     """The board at this moment; where scripts run it follows by itself."""
     del asker
     house.desk.room(slug)
@@ -53,7 +55,7 @@ def board(request: Request, asker: asking.Staff, house: who.House, known: routes
     )
 
 
-def _sorted(seen: boards.shapes.Board, order: str) -> list[boards.shapes.SeatShape]:
+def _sorted(seen: shapes.Board, order: str) -> list[shapes.SeatShape]:
     if order == "name":
         return sorted(seen.seats, key=lambda seat: (seat.learner or "\uffff", seat.number))
     if order == "need":
@@ -61,7 +63,7 @@ def _sorted(seen: boards.shapes.Board, order: str) -> list[boards.shapes.SeatSha
     return sorted(seen.seats, key=lambda seat: seat.number)
 
 
-def _need(seat: boards.shapes.SeatShape) -> tuple[int, float]:
+def _need(seat: shapes.SeatShape) -> tuple[int, float]:
     """Hands first, longest waiting first; then what failed; then what is not ready."""
     if seat.hand_since is not None:
         return 0, seat.hand_since.timestamp()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections import Counter
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
-from api import boards, shown, wellness, who
+from api import boards, shapes, shown, wellness, who
 from api.pages import asking, render
 from labctl import wiring
 from labctl.model import lifecycle
@@ -39,11 +40,11 @@ def today(request: Request, asker: asking.ItOnly, house: who.House) -> Response:
     )
 
 
-def _counted(house: wiring.Wiring, slug: str) -> shown.shapes.ClassroomShape:
+def _counted(house: wiring.Wiring, slug: str) -> shapes.ClassroomShape:
     room = house.classrooms.classroom(slug)
     known = {env.id: env for env in house.environments.environments(classroom=slug, gone=True, bare=True)}
     return shown.classroom(room, boards.rows(room, known, house.clock.now()), paper=house.paper)
 
 
-def _line(env: Environment, now: lifecycle.datetime, notes: boards.Notes) -> dict[str, object]:
+def _line(env: Environment, now: datetime, notes: boards.Notes) -> dict[str, object]:
     return {"env": env, "status": lifecycle.status(env, now).value, "trouble": lifecycle.shown_trouble(env), "note": notes.newest(env.id)}

@@ -193,5 +193,9 @@ def bundle(house: who.House, seat: Seat) -> Response:
             # OpenSSH refuses a key that others may read.
             entry.external_attr = (0o100600 if name == "id" else 0o100644) << 16
             archive.writestr(entry, text.replace("@FOLDER@", f"~/{folder}"))
-    headers = {"Content-Disposition": f'attachment; filename="{folder}.zip"', "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Content-Disposition": f'attachment; filename="{folder}.zip"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
     return Response(packed.getvalue(), media_type="application/zip", headers=headers)

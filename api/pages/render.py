@@ -24,7 +24,7 @@ SYMBOLS = {
     "ready": "●",
     "failed": "✕",
     "stuck": "✕",
-    "gone": "–",
+    "gone": "□",
     "removing": "◌",
     "waiting": "○",
     "suspended": "◍",
@@ -60,16 +60,16 @@ def zone(request: Request) -> ZoneInfo:
     return ZoneInfo(request.app.state.wiring.settings.time_zone)
 
 
-def fragment(name: str, spoken: str, place: ZoneInfo, **values: Any) -> str:
+def fragment(template: str, spoken: str, place: ZoneInfo, /, **values: Any) -> str:
     """A part of a page as text, for streams and answers that replace a part."""
-    return _environment().get_template(name).render(t=texts.Texts(spoken), language=spoken, clock=Clock(place), **values)
+    return _environment().get_template(template).render(t=texts.Texts(spoken), language=spoken, clock=Clock(place), **values)
 
 
-def render(request: Request, name: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page `name` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see."""
+def render(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see."""
     nonce = secrets.token_urlsafe(18)
     text = fragment(
-        name,
+        template,
         language(request),
         zone(request),
         nonce=nonce,

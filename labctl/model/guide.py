@@ -1,4 +1,4 @@
-"""A guide's pages (`blueprint.md` 16): Markdown with blocks of its own, read into pieces, with references replaced. Pure; HTML is not made here.
+"""A guide's pages (`blueprint.md` 16): Markdown with blocks of its own, read into pieces, with references replaced. No HTML here.
 
 Pieces are text, code that can be typed into a machine (`run`), written as a file (`file`) or copied, and folds (`:::hint`, `note`,
 `warning`). Tasks are not in the language yet, so `:::task` is a complaint. Every complaint is said, each with its line and column.
