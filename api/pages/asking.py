@@ -1,7 +1,8 @@
-"""Who asks for a page, and how a form is answered. Who may is `api.who`'s table; here its answer is kept for the page's head."""
+"""Who asks for a page, what they may, and how a form is answered. All that pages know of roles stands here; `api.who` has the table."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import quote
 
@@ -12,24 +13,49 @@ from api import who
 from api.pages import render
 
 
+@dataclass(frozen=True)
+class Head:
+    """What the head of each page says of its asker: their name, and whether it leads to classes and to IT's page."""
+
+    name: str
+    staff: bool
+    it: bool
+
+
 def _staff(request: Request, asker: who.Staff) -> who.Asker:
-    request.state.asker = asker
-    return asker
+    return _seen(request, asker)
 
 
 def _anyone(request: Request, asker: who.Anyone) -> who.Asker:
-    request.state.asker = asker
-    return asker
+    return _seen(request, asker)
 
 
 def _it_only(request: Request, asker: who.ItOnly) -> who.Asker:
-    request.state.asker = asker
+    return _seen(request, asker)
+
+
+def _seen(request: Request, asker: who.Asker) -> who.Asker:
+    request.state.asker = Head(asker.name, sees_classes(asker), asker.role == who.IT)
     return asker
 
 
-Staff = Annotated[who.Asker, Depends(_staff)]
-Anyone = Annotated[who.Asker, Depends(_anyone)]
+SeesClass = Annotated[who.Asker, Depends(_staff)]
+RunsClass = Annotated[who.Asker, Depends(_staff)]
+Opens = Annotated[who.Asker, Depends(_staff)]
+ReadsCourses = Annotated[who.Asker, Depends(_staff)]
 ItOnly = Annotated[who.Asker, Depends(_it_only)]
+Anyone = Annotated[who.Asker, Depends(_anyone)]
+
+
+def sees_classes(asker: who.Asker) -> bool:
+    """Whether their start page is a list of classes; else it is their seat."""
+    return asker.staff
+
+
+def owns(asker: who.Asker, environment: str, classroom: str) -> bool:
+    """Whether that seat is theirs to enter: a learner's own, a trainer's class."""
+    del classroom
+    return asker.staff or asker.environment == environment
 
 
 def done(request: Request, back: str, said: str) -> Response:

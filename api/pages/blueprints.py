@@ -15,14 +15,14 @@ router = APIRouter(include_in_schema=False, prefix="/blueprints")
 
 
 @router.get("")
-def blueprints(request: Request, asker: asking.Staff, house: who.House) -> Response:
+def blueprints(request: Request, asker: asking.ReadsCourses, house: who.House) -> Response:
     """Those with mistakes too."""
     del asker
     return render.render(request, "blueprints.html", books=house.shelf.list())
 
 
 @router.get("/{name}")
-def blueprint(request: Request, asker: asking.Staff, house: who.House, name: Name) -> Response:
+def blueprint(request: Request, asker: asking.ReadsCourses, house: who.House, name: Name) -> Response:
     """What it would make here, or what is wrong with it."""
     del asker
     try:

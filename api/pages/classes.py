@@ -23,7 +23,7 @@ ACTIONS = ("close", "extend", "message", "retry")
 ORDERS = ("number", "need", "name", "progress")
 
 
-def _watching(request: Request, asker: asking.Staff, house: who.House, slug: Slug) -> AsyncIterator[boards.Change]:
+def _watching(request: Request, asker: asking.SeesClass, house: who.House, slug: Slug) -> AsyncIterator[boards.Change]:
     del asker
     house.classrooms.classroom(slug)
     return routes_classes.live(request).watch(slug)
@@ -31,7 +31,7 @@ def _watching(request: Request, asker: asking.Staff, house: who.House, slug: Slu
 
 @router.get("")
 def board(
-    request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
 ) -> Response:
     """The board at this moment; where scripts run it follows by itself."""
     del asker
@@ -84,7 +84,7 @@ async def board_events(
 
 
 @router.get("/wall")
-def wall(request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug) -> Response:
+def wall(request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug) -> Response:
     """Every seat as one tile, for a large screen."""
     del asker
     house.desk.room(slug)
@@ -94,7 +94,7 @@ def wall(request: Request, asker: asking.Staff, house: who.House, known: routes_
 
 
 @router.get("/journal")
-def journal(request: Request, asker: asking.Staff, house: who.House, slug: Slug, after: int = 0) -> Response:
+def journal(request: Request, asker: asking.SeesClass, house: who.House, slug: Slug, after: int = 0) -> Response:
     """What was done in the class, oldest first."""
     del asker
     house.desk.room(slug)
@@ -104,7 +104,7 @@ def journal(request: Request, asker: asking.Staff, house: who.House, slug: Slug,
 
 @router.get("/{action}")
 def ask(
-    request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, action: Annotated[str, Path()]
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, action: Annotated[str, Path()]
 ) -> Response:
     """What an action leads to, and the button that does it."""
     del asker
@@ -116,14 +116,14 @@ def ask(
 
 
 @router.post("/close")
-def close(request: Request, asker: asking.Staff, house: who.House, slug: Slug) -> Response:
+def close(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug) -> Response:
     """Everything of the class is removed from now on."""
     house.desk.close(slug, who=asker.name)
     return asking.done(request, f"/class/{slug}", "closed")
 
 
 @router.post("/extend")
-def extend(request: Request, asker: asking.Staff, house: who.House, slug: Slug, until: Text = "") -> Response:
+def extend(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, until: Text = "") -> Response:
     """A later end for all seats."""
     moment = moments.read(until, render.zone(request), "until")
     if moment is None:
@@ -133,14 +133,14 @@ def extend(request: Request, asker: asking.Staff, house: who.House, slug: Slug, 
 
 
 @router.post("/retry")
-def retry(request: Request, asker: asking.Staff, house: who.House, slug: Slug) -> Response:
+def retry(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug) -> Response:
     """Try again wherever a seat failed."""
     house.desk.retry(slug, who=asker.name)
     return asking.done(request, f"/class/{slug}", "retried")
 
 
 @router.post("/message")
-def message(request: Request, asker: asking.Staff, house: who.House, slug: Slug, text: Text = "") -> Response:
+def message(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, text: Text = "") -> Response:
     """To everybody in the class."""
     house.helping.broadcast(slug, text, who=asker.name)
     return asking.done(request, f"/class/{slug}", "sent")

@@ -25,7 +25,7 @@ MOST_REPORT = 16 * 1024
 @router.get("/")
 def my_classes(request: Request, asker: asking.Anyone, house: who.House, *, closed: bool = False) -> Response:
     """A trainer's classes; a learner is taken to their seat."""
-    if not asker.staff:
+    if not asking.sees_classes(asker):
         return RedirectResponse(f"/seat/{asker.environment}", status_code=303)
     rooms = routes_classes.list_classrooms(asker, house, closed=closed)
     rooms.sort(key=lambda room: (room.closed is not None, room.starts))

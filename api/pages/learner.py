@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, who
-from api.pages import asking, guide_html, render
+from api.pages import asking, guide_html, render, seats
 from labctl import errors, wiring
 from labctl.model import guide
 
@@ -37,10 +37,10 @@ class Mine:
 def mine(asker: asking.Anyone, house: who.House, known: routes_classes.Notes, environment: EnvironmentId) -> Mine:
     """The seat, the same NotFound for another's as for one that is not there."""
     missing = errors.NotFound("There is no such seat, or it is not yours.", hint="Your own seat is behind the button below.")
-    if not asker.staff and asker.environment != environment:
-        raise missing
     try:
         env = house.environments.environment(environment)
+        if not asking.owns(asker, environment, env.classroom):
+            raise missing
         board = boards.read(house, known, env.classroom)
     except errors.NotFound:
         raise missing from None
@@ -71,7 +71,7 @@ def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> 
         text=guide_html.text,
         hand=house.helping.hand(seat.slug, seat.number),
         messages=house.helping.messages(seat.slug, 5),
-        machines=_enterable(house, seat),
+        machines=seats.enterable(house, seat.seat.environment),
         door=house.door_address,
         code=None,
         said=request.query_params.get("said", ""),
@@ -94,14 +94,6 @@ def _guide(house: wiring.Wiring, environment: str) -> tuple[tuple[guide.Page, ..
         _log.warning("guide cannot be read", blueprint=plan.source, complaints=[str(one) for one in error.complaints])
         return (), True
     return tuple(guide.filled(one, plan) for one in pages), False
-
-
-def _enterable(house: wiring.Wiring, seat: Mine) -> tuple[str, ...]:
-    try:
-        plan = house.environments.plan(seat.seat.environment)
-    except errors.LabctlError:
-        return ()
-    return tuple(one.name for one in plan.machines if "terminal" in one.access)
 
 
 def _watching(request: Request, seat: Seat) -> AsyncIterator[boards.Change]:
@@ -176,7 +168,7 @@ def code(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -
         until=until,
         seat=seat.seat,
         room=seat.board.classroom,
-        machines=_enterable(house, seat),
+        machines=seats.enterable(house, seat.seat.environment),
         door=house.door_address,
     )
 

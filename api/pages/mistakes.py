@@ -12,8 +12,10 @@ from api.pages import render
 
 
 def concerns(request: Request) -> bool:
-    """Whether somebody looks at pages here; programs ask below /api/."""
-    return not request.url.path.startswith(("/api/", "/ws/"))
+    """Whether somebody looks at pages here. Programs ask below /api/; at an address that is nothing at all, browsers say that they are."""
+    if request.url.path.startswith(("/api/", "/ws/")):
+        return False
+    return "endpoint" in request.scope or "text/html" in request.headers.get("accept", "")
 
 
 def page(request: Request, problem: dict[str, Any], headers: dict[str, str] | None) -> Response:

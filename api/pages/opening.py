@@ -57,7 +57,7 @@ class Marked:
 
 
 @router.get("/open")
-def open_page(request: Request, asker: asking.Staff, house: who.House, blueprint: str = "") -> Response:
+def open_page(request: Request, asker: asking.Opens, house: who.House, blueprint: str = "") -> Response:
     """The empty form."""
     del asker
     return _form(request, house, Wanted(blueprint=blueprint))
@@ -76,7 +76,7 @@ REFUSALS = (errors.BadInput, errors.NotFound, errors.Conflict, errors.TemporaryE
 
 
 @router.post("/open")
-def open_class(request: Request, asker: asking.Staff, house: who.House, wanted: Filled, answers: Answers) -> Response:
+def open_class(request: Request, asker: asking.Opens, house: who.House, wanted: Filled, answers: Answers) -> Response:
     """All or nothing: where something is wrong the form comes back as it was, with what is wrong beside it."""
     place = render.zone(request)
     try:
@@ -98,7 +98,7 @@ def open_class(request: Request, asker: asking.Staff, house: who.House, wanted: 
 
 
 @router.post("/open/fit")
-def fit_class(request: Request, asker: asking.Staff, house: who.House, wanted: Filled, answers: Answers) -> Response:
+def fit_class(request: Request, asker: asking.Opens, house: who.House, wanted: Filled, answers: Answers) -> Response:
     """Whether it would fit, and when all would be ready: beside the form as it was. Nothing is made."""
     del asker
     try:

@@ -29,9 +29,20 @@ def found(house: who.House, known: boards.Notes, slug: str, number: int) -> tupl
     raise errors.NotFound(f"class '{slug}' has no seat {number}.", hint="The board has all seats.")
 
 
+def enterable(house: who.House, environment: str) -> tuple[str, ...]:
+    """The machines of a seat that have a terminal, by name; none where the plan is gone."""
+    try:
+        plan = house.environments.plan(environment)
+    except errors.LabctlError:
+        return ()
+    return tuple(one.name for one in plan.machines if "terminal" in one.access)
+
+
 @router.get("")
-def seat(request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number) -> Response:
-    """What is true of it, and what was done."""
+def seat(
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, mode: str = ""
+) -> Response:
+    """What is true of it, and what was done; with `mode` its terminals, to watch or to join."""
     del asker
     seen, one = found(house, known, slug, number)
     lines = house.journal.read(environment=one.environment, limit=1000)[-100:]
@@ -44,13 +55,15 @@ def seat(request: Request, asker: asking.Staff, house: who.House, known: routes_
         lines=lines,
         hand=house.helping.hand(slug, number),
         notes=house.helping.notes(slug, number),
+        machines=enterable(house, one.environment),
+        mode=mode if mode in {"watch", "join"} else "",
         said=request.query_params.get("said", ""),
     )
 
 
 @router.get("/{action}")
 def ask(
-    request: Request, asker: asking.Staff, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, action: str
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, action: str
 ) -> Response:
     """What an action leads to, and the button that does it."""
     del asker
@@ -61,14 +74,14 @@ def ask(
 
 
 @router.post("/reset")
-def reset(request: Request, asker: asking.Staff, house: who.House, slug: Slug, number: Number) -> Response:
+def reset(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
     """Back to how it was when it first was ready."""
     house.desk.reset(slug, number, who=asker.name)
     return asking.done(request, f"/class/{slug}/seat/{number}", "reset")
 
 
 @router.post("/undo")
-def undo(request: Request, asker: asking.Staff, house: who.House, slug: Slug, number: Number) -> Response:
+def undo(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
     """Back to what was there before the last reset."""
     house.seating.undo(slug, number, who=asker.name)
     return asking.done(request, f"/class/{slug}/seat/{number}", "undone")
@@ -77,7 +90,7 @@ def undo(request: Request, asker: asking.Staff, house: who.House, slug: Slug, nu
 @router.post("/swap")
 def swap(
     request: Request,
-    asker: asking.Staff,
+    asker: asking.RunsClass,
     house: who.House,
     slug: Slug,
     number: Number,
@@ -91,14 +104,14 @@ def swap(
 
 
 @router.post("/helped")
-def helped(request: Request, asker: asking.Staff, house: who.House, slug: Slug, number: Number) -> Response:
+def helped(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
     """The learner's hand goes down."""
     house.helping.lower_hand(slug, number, who=asker.name)
     return asking.done(request, f"/class/{slug}", "helped")
 
 
 @router.post("/note")
-def note(request: Request, asker: asking.Staff, house: who.House, slug: Slug, number: Number, text: Text = "") -> Response:
+def note(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number, text: Text = "") -> Response:
     """For trainers' eyes."""
     house.helping.note(slug, number, text, who=asker.name)
     return asking.done(request, f"/class/{slug}/seat/{number}", "noted")
