@@ -328,3 +328,42 @@ def test_a_browsers_report_is_counted_and_a_huge_one_refused(house):
 def test_the_style_sheet_is_asked_for_by_its_digest(house):
     first = house.client().get("/labctl.css")
     assert house.client().get("/labctl.css", headers={"If-None-Match": first.headers["etag"]}).status_code == 304
+
+
+def test_the_guide_stands_beside_the_machines_page_by_page_with_the_seats_own_values(house):
+    house.open()
+    house.settle()
+    ada, mine = house.learner(seat=1), f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}"
+    one = ada.get(mine).text
+    assert "Hello <strong>ada</strong>" in one
+    assert "ls &lt;home&gt;" in one
+    assert "<summary>Where am I?</summary>" in one
+    assert "about 10 minutes" in one
+    assert "Well done, Ada Lovelace." in ada.get(f"{mine}?page=2").text
+    assert "Well done, Ada Lovelace." in ada.get(f"{mine}?page=99").text
+
+
+def test_a_guide_with_a_mistake_leaves_the_machines_and_names_the_line_to_authors(house, tmp_path):
+    page = tmp_path / "blueprints" / "hello" / "guide" / "02-end.md"
+    page.write_text("# End\n\n:::hint never closed\n")
+    house.open()
+    house.settle()
+    mine = house.learner(seat=1).get(f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}").text
+    assert "cannot be shown" in mine
+    assert "ssh ada+box@" in mine
+    assert "guide/02-end.md:3:1" in house.client("trainer").get("/blueprints/hello").text
+
+
+def test_a_hand_stays_up_through_a_swap_and_the_old_address_leads_to_a_button_home(house):
+    form = {"blueprint": "hello", "learners": "Ada, ada@example.org", "spares": "1", "name": "monday"}
+    trainer = house.client("trainer")
+    trainer.post("/open", data=form)
+    house.settle()
+    ada, old = house.learner(seat=1), house.wiring.desk.seat("monday", 1)[1].id
+    ada.post(f"/seat/{old}/help")
+    assert "spare" in trainer.post("/class/monday/seat/1/swap").text
+    house.settle()
+    gone = ada.get(f"/seat/{old}")
+    assert gone.status_code == 404
+    assert 'href="/"' in gone.text
+    assert "You wait for help since" in ada.get("/").text
