@@ -67,9 +67,14 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     for env in known.values():
         if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
             texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
-    seats = rows(room, known, now, texts, {one.seat: one.since for one in wired.helps.hands(slug)})
+    seats = rows(room, known, now, texts, _hands(wired, room))
     newest = "".join(one.text for one in wired.helps.remarks(slug, None, 1))
     return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper, message=newest), seats=seats, now=now)
+
+
+def _hands(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, datetime]:
+    """Since when which seats wait for help; in a closed class nobody does."""
+    return {} if room.closed else {one.seat: one.since for one in wired.helps.hands(room.slug)}
 
 
 def rows(

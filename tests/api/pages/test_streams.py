@@ -10,6 +10,9 @@ import pytest
 
 from api import boards
 from api.pages import board_stream
+from tests.api.test_events import Viewer, served
+
+__all__ = ["served"]
 
 UTC = ZoneInfo("UTC")
 
@@ -71,3 +74,62 @@ def test_names_stay_text_in_a_stream(house):
     text = board_stream.Stream(house.app.state.rows, "en", UTC).text(asyncio.run(first(house)))
     assert "<script" not in text
     assert text.count("&lt;script&gt;") == 2
+
+
+class PageViewer(Viewer):
+    """The same for streams of pages, whose data is HTML."""
+
+    def next(self):
+        event = {}
+        for line in self.lines:
+            if not line and event:
+                return event
+            name, _, text = line.partition(":")
+            if name:
+                event[name] = event.get(name, "") + text.strip()
+        return None
+
+
+@pytest.fixture
+def view(house, served):
+    made = []
+
+    def open_(path, secret):
+        made.append(PageViewer(served.removesuffix("/api/v1") + path, secret))
+        return made[-1]
+
+    yield open_
+    for one in made:
+        one.close()
+
+
+def test_the_board_of_a_page_follows_over_a_real_socket_and_ends_with_the_class(watched, view):
+    viewer = view("/class/monday/events", watched.secrets["trainer"])
+    assert viewer.answer.headers["content-type"].startswith("text/event-stream")
+    whole = viewer.next()
+    assert whole["data"].count('<tr id="seat-') == 2
+    assert "event" not in whole, "htmx puts in only what has no name"
+    watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    assert "Grace Hopper asks for help." in viewer.until(lambda event: "#news" in event["data"])["data"]
+    watched.wiring.desk.close("monday", who="trainer")
+    watched.settle()
+    assert viewer.until(lambda event: event.get("event") == "closed")
+
+
+def test_a_learner_is_sent_their_own_state_and_messages_and_nothing_of_others(watched, view):
+    watched.learner(seat=1)
+    environment = watched.wiring.desk.seat("monday", 1)[1].id
+    viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
+    assert "ready" in viewer.next()["data"]
+    watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    watched.wiring.desk.reset("monday", 2, who="grace")
+    watched.wiring.helping.broadcast("monday", "Break <until> ten", who="trainer")
+    told = viewer.next()["data"]
+    assert "Break &lt;until&gt; ten" in told
+    assert "Grace" not in told
+
+
+def test_a_learner_hears_nothing_of_anothers_seat(watched, view):
+    watched.learner(seat=1)
+    other = watched.wiring.desk.seat("monday", 2)[1].id
+    assert view(f"/seat/{other}/events", watched.secrets["learner-monday-1"]).answer.status_code == 404
