@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from api import shapes
@@ -10,6 +11,15 @@ from labctl.drivers import shelf
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
 from labctl.model import lifecycle
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of a seat's learner beside the machines."""
+
+    hand_since: datetime | None = None
+    guide_page: int = 0
+    guide_pages: int = 0
 
 
 def line(one: ports.Line) -> shapes.LineShape:
@@ -37,7 +47,7 @@ def token(one: ports.Token) -> shapes.TokenShape:
 
 
 def seat(
-    one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "", hand_since: datetime | None = None
+    one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "", beside: Beside | None = None
 ) -> shapes.SeatShape:
     """A seat with its environment."""
     facts = env.facts
@@ -58,7 +68,7 @@ def seat(
         spare=one.learner is None and not env.wishes.aside,
         aside=env.wishes.aside,
         undo_until=env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None,
-        hand_since=hand_since,
+        **vars(beside or Beside()),
     )
 
 

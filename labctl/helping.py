@@ -1,6 +1,6 @@
-"""Raised hands and the help queue, messages to the class, trainers' notes: what a learner asks and a trainer says beside the machines.
+"""Raised hands and the help queue, messages to the class, trainers' notes, progress in the guide.
 
-Rows only; who may ask is the doors' business, and machines are not touched.
+What a learner asks and a trainer says beside the machines. Rows only; who may ask is the doors' business, and machines are not touched.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Helping:
 
     desk: desk_.Desk
     store: ports.Helps
+    progresses: ports.Progresses
 
     def raise_hand(self, slug: str, number: int, text: str, *, who: str) -> None:
         """The learner of that seat wants help. May be repeated. Raises NotFound, BadInput, Conflict (class closed)."""
@@ -72,6 +73,13 @@ class Helping:
     def notes(self, slug: str, number: int) -> tuple[Remark, ...]:
         """Of that seat, newest first."""
         return self.store.remarks(slug, number)
+
+    def reach(self, slug: str, number: int, page: int, pages: int) -> None:
+        """The learner of that seat came to this page of the guide. Raises NotFound, BadInput (there is no such page)."""
+        self.desk.seat(slug, number)
+        if not 1 <= page <= pages:
+            raise errors.BadInput(f"the guide has no page {page}.", hint=f"It has {pages}.")
+        self.progresses.reach(slug, number, page, pages)
 
     def _open(self, slug: str) -> None:
         if self.desk.room(slug).closed is not None:

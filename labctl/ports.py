@@ -16,7 +16,7 @@ from labctl.model import capacity
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
-from labctl.model.help import Hand, Remark
+from labctl.model.help import Hand, Reached, Remark
 from labctl.model.plan import Plan
 
 Progress = Callable[[str], None]
@@ -259,6 +259,16 @@ class Helps(Protocol):
 
     def remarks(self, slug: str, seat: int | None, limit: int = 50) -> tuple[Remark, ...]:
         """The newest messages to the class, or notes on the seat, newest first."""
+
+
+class Progresses(Protocol):
+    """How far learners of the living class of that name are in the guide."""
+
+    def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
+        """They came to that page; going back takes nothing away."""
+
+    def reached(self, slug: str) -> tuple[Reached, ...]:
+        """Of each seat that began, in order of seats."""
 
 
 class Provisioner(Protocol):

@@ -131,6 +131,11 @@ class Wiring:
         return self.database
 
     @cached_property
+    def progresses(self) -> ports.Progresses:
+        """How far learners are in the guide."""
+        return self.database
+
+    @cached_property
     def broker(self) -> broker_.Broker:
         """Which broker there is."""
         return broker_.Broker(self.settings.home / "run", self.settings.broker)
@@ -332,7 +337,7 @@ class Wiring:
         """Carries word between learners and trainers."""
         from labctl import helping
 
-        return helping.Helping(self.desk, self.helps)
+        return helping.Helping(self.desk, self.helps, self.progresses)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

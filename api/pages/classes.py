@@ -58,6 +58,8 @@ def board(
 def _sorted(seen: shapes.Board, order: str) -> list[shapes.SeatShape]:
     if order == "name":
         return sorted(seen.seats, key=lambda seat: (seat.learner or "\uffff", seat.number))
+    if order == "progress":
+        return sorted(seen.seats, key=lambda seat: (seat.spare or seat.aside, seat.guide_page, seat.number))
     if order == "need":
         return sorted(seen.seats, key=lambda seat: (_need(seat), seat.number))
     return sorted(seen.seats, key=lambda seat: seat.number)

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, who
@@ -119,6 +120,14 @@ async def seat_events(
             yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
         if change.over:
             yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
+
+
+@router.post("/page")
+def turn_page(asker: asking.Anyone, house: who.House, seat: Seat, page: Annotated[int, Form(ge=1, le=1000)] = 1) -> Response:
+    """On to that page. Only the learner's own steps count as progress."""
+    if not asking.sees_classes(asker):
+        house.helping.reach(seat.slug, seat.number, page, len(_guide(house, seat.seat.environment)[0]))
+    return RedirectResponse(f"/seat/{seat.seat.environment}?page={page}#guide", status_code=303)
 
 
 @router.post("/help")

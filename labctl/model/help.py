@@ -1,4 +1,4 @@
-"""What passes between learners and trainers beside the machines: raised hands, messages to the class, trainers' notes. Values only."""
+"""What passes between learners and trainers beside the machines: hands, messages, notes, progress in the guide. Values only."""
 
 from __future__ import annotations
 
@@ -24,3 +24,13 @@ class Remark:
     seat: int | None
     text: str
     who: str
+
+
+@dataclass(frozen=True)
+class Reached:
+    """The furthest page of the guide that a learner came to, of how many, and when."""
+
+    seat: int
+    page: int
+    pages: int
+    at: datetime

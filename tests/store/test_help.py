@@ -43,3 +43,11 @@ def test_of_a_class_that_is_not_there_nothing_is_kept(store):
         store.remark("monday", None, "hello", "eva")
     assert store.hands("monday") == ()
     assert store.remarks("monday", None) == ()
+
+
+def test_the_furthest_page_stays(store):
+    opened(store)
+    for seat, page in ((2, 1), (1, 3), (1, 2)):
+        store.reach("monday", seat, page, 4)
+    assert [(one.seat, one.page, one.pages) for one in store.reached("monday")] == [(1, 3, 4), (2, 1, 4)]
+    assert store.reached("tuesday") == ()

@@ -26,7 +26,7 @@ from labctl.drivers.database.tokens import TokenRows
 class Database(
     BacklogRows, ExchangeRows, ClassroomRows, CodeRows, EnvironmentRows, GoldenRows, HelpRows, JournalRows, TimingRows, TokenRows
 ):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Timings and Tokens. Threads and
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Timings and Tokens. Threads and
     forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.

@@ -1,4 +1,4 @@
-"""Raised hands, messages to a class and notes on seats."""
+"""Raised hands, messages to a class, notes on seats, and how far learners are in the guide."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import sqlalchemy as sa
 from labctl import errors
 from labctl.drivers.database import environments as environments_
 from labctl.drivers.database import part
-from labctl.drivers.database.tables import hands, remarks
-from labctl.model.help import Hand, Remark
+from labctl.drivers.database.tables import hands, reached, remarks
+from labctl.model.help import Hand, Reached, Remark
 
 
 class HelpRows(part.Part):
-    """Fills the port Helps."""
+    """Fills the ports Helps and Progresses."""
 
     def raise_hand(self, slug: str, seat: int, text: str) -> bool:
         """One a seat; its place in the queue is kept."""
@@ -49,6 +49,24 @@ class HelpRows(part.Part):
         with self._connection.reading() as connection:
             found = connection.execute(query.order_by(remarks.c.number.desc()).limit(limit)).all()
         return tuple(Remark(row.number, row.at, row.seat, row.text, row.who) for row in found)
+
+    def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
+        """The furthest page stays."""
+        with self._connection.writing() as connection:
+            room = _room(connection, slug)
+            mine = sa.and_(reached.c.classroom == room, reached.c.seat == seat)
+            before = connection.execute(sa.select(reached.c.page).where(mine)).scalar()
+            now = {"page": max(page, before or 0), "pages": pages, "at": self._clock.now()}
+            if before is None:
+                connection.execute(sa.insert(reached).values(classroom=room, seat=seat, **now))
+            else:
+                connection.execute(sa.update(reached).where(mine).values(**now))
+
+    def reached(self, slug: str) -> tuple[Reached, ...]:
+        """In order of seats."""
+        query = sa.select(reached).where(reached.c.classroom == environments_.newest(slug)).order_by(reached.c.seat)
+        with self._connection.reading() as connection:
+            return tuple(Reached(row.seat, row.page, row.pages, row.at) for row in connection.execute(query))
 
 
 def _room(connection: sa.Connection, slug: str) -> int:

@@ -186,3 +186,14 @@ remarks = sa.Table(
     sa.Index("ix_remarks_classroom_seat", "classroom", "seat"),
     sqlite_autoincrement=True,
 )
+
+# How far a learner came in the guide: the furthest page, of how many.
+reached = sa.Table(
+    "reached",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("pages", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)

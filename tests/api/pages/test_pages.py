@@ -52,6 +52,7 @@ POSTS = {
     "/class/{slug}/seat/{number}/reset": (401, 303, 303, 403, 403),
     "/class/{slug}/seat/{number}/undo": (401, 303, 303, 403, 403),
     "/class/{slug}/seat/{number}/swap": (401, 409, 409, 403, 403),
+    "/seat/{environment}/page": (401, 303, 303, 303, 404),
     "/seat/{environment}/help": (401, 303, 303, 303, 404),
     "/seat/{environment}/help/done": (401, 303, 303, 303, 404),
     "/seat/{environment}/code": (401, 200, 200, 200, 404),
@@ -341,6 +342,21 @@ def test_the_guide_stands_beside_the_machines_page_by_page_with_the_seats_own_va
     assert "about 10 minutes" in one
     assert "Well done, Ada Lovelace." in ada.get(f"{mine}?page=2").text
     assert "Well done, Ada Lovelace." in ada.get(f"{mine}?page=99").text
+
+
+def test_turning_pages_is_progress_that_the_board_shows_and_going_back_takes_nothing_away(house):
+    house.open()
+    house.settle()
+    trainer, ada, mine = house.client("trainer"), house.learner(seat=1), f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}"
+    assert 'name="page" value="2"' in ada.get(mine).text
+    assert "Well done" in ada.post(f"{mine}/page", data={"page": "2"}).text
+    ada.post(f"{mine}/page", data={"page": "1"})
+    trainer.post(f"{mine}/page", data={"page": "1"})
+    assert "<td>2/2</td>" in trainer.get("/class/monday").text
+    assert ada.post(f"{mine}/page", data={"page": "3"}).status_code == 400
+    assert ada.post(f"{mine}/page", data={"page": "many"}).status_code == 422
+    order = trainer.get("/class/monday?sort=progress").text
+    assert order.index('id="seat-2"') < order.index('id="seat-1"')
 
 
 def test_a_guide_with_a_mistake_leaves_the_machines_and_names_the_line_to_authors(house, tmp_path):

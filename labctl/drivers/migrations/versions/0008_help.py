@@ -1,4 +1,4 @@
-"""Raised hands, messages to a class, and trainers' notes."""
+"""Raised hands, messages to a class, trainers' notes, and how far learners are in the guide."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_remarks_classroom_seat", "remarks", ["classroom", "seat"])
+    op.create_table(
+        "reached",
+        sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+        sa.Column("seat", sa.Integer, primary_key=True),
+        sa.Column("page", sa.Integer, nullable=False),
+        sa.Column("pages", sa.Integer, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    )
