@@ -6,11 +6,12 @@ Nothing outside `wiring` and the doors reads them.
 from __future__ import annotations
 
 import os
+import zoneinfo
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -109,6 +110,14 @@ class Settings(BaseSettings):
     paper_speed: float = Field(default=1.0, gt=0, le=10_000)
     """How many times faster than ours the paper cluster's clock runs. Above some 20 the control plane's own time shows, for that does
     not run faster. Afterwards `site.yaml` has it."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            msg = f"'{name}' is not a time zone; write it like Europe/Paris or UTC"
+            raise ValueError(msg)
+        return name
 
     @property
     def site_file(self) -> Path:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import who
+from labctl import settings
 
 # path template -> what each of (nobody, trainer, it, learner for own seat, learner for another's) gets by GET.
 PAGES = {
@@ -383,3 +384,16 @@ def test_a_hand_stays_up_through_a_swap_and_the_old_address_leads_to_a_button_ho
     assert gone.status_code == 404
     assert 'href="/"' in gone.text
     assert "You wait for help since" in ada.get("/").text
+
+
+def test_times_are_said_and_taken_in_the_sites_zone(house):
+    house.wiring.settings.time_zone = "Europe/Paris"
+    form = {"blueprint": "hello", "learners": "Ada, ada@example.org", "starts": "2030-03-05T09:00", "ends": "2030-03-05T17:00"}
+    assert "2030-03-05 17:00" in house.client("trainer").post("/open", data=form).text
+    (room,) = house.wiring.classrooms.classrooms()
+    assert f"{room.lease.starts:%H:%M %Z}" == "08:00 UTC"
+
+
+def test_a_zone_that_is_none_is_refused_at_the_start():
+    with pytest.raises(ValueError, match="is not a time zone"):
+        settings.Settings(time_zone="Paris")
