@@ -21,6 +21,7 @@ from api import (
     routes_sign_in,
     routes_state,
 )
+from api.pages import blueprints, board_stream, classes, home, it, learner, opening, seats
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -67,12 +68,13 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
     app.state.hall = routes_terminals.hall(wired)
+    app.state.rows = board_stream.Rows()
+    app.state.policy_reports = 0
     problems.install(app)
     parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people, routes_terminals)
-    pages = (routes_sign_in, routes_invitation)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
-    for router in (part.router for part in pages):
-        app.include_router(router)
+    for page in (routes_sign_in, routes_invitation, home, opening, classes, seats, learner, it, blueprints):
+        app.include_router(page.router)
     assets.install(app)
     return app

@@ -67,16 +67,30 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     for env in known.values():
         if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
             texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
-    seats = rows(room, known, now, texts)
-    return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper), seats=seats, now=now)
+    seats = rows(room, known, now, texts, _beside(wired, room))
+    newest = "".join(one.text for one in wired.helps.remarks(slug, None, 1))
+    return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper, message=newest), seats=seats, now=now)
+
+
+def _beside(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, shown.Beside]:
+    """Who waits for help since when (in a closed class nobody), and how far they are in the guide."""
+    hands = {} if room.closed else {one.seat: one.since for one in wired.helps.hands(room.slug)}
+    pages = {one.seat: one for one in wired.progresses.reached(room.slug)}
+    found = {seat: shown.Beside(hands.get(seat)) for seat in hands.keys() - pages.keys()}
+    return found | {seat: shown.Beside(hands.get(seat), one.page, one.pages) for seat, one in pages.items()}
 
 
 def rows(
-    room: classroom_.Classroom, known: Mapping[str, environment_.Environment], now: datetime, texts: Mapping[str, str] | None = None
+    room: classroom_.Classroom,
+    known: Mapping[str, environment_.Environment],
+    now: datetime,
+    texts: Mapping[str, str] | None = None,
+    beside: Mapping[int, shown.Beside] | None = None,
 ) -> list[shapes.SeatShape]:
     """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see."""
-    notes = texts or {}
-    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, "")) for one in room.seats if one.environment in known]
+    notes, known_beside = texts or {}, beside or {}
+    there = [one for one in room.seats if one.environment in known]
+    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, ""), known_beside.get(one.number)) for one in there]
 
 
 @dataclass

@@ -1,4 +1,7 @@
-"""Every error as a problem document (RFC 9457) in plain words. Nothing else here; which error means what is in `labctl.errors`."""
+"""Every error as a problem document (RFC 9457) in plain words, or as a page (`api.pages.mistakes`). Nothing else here.
+
+Which error means what is in `labctl.errors`.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from api.pages import mistakes
 from labctl import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -82,6 +86,13 @@ def document(problem: Problem, headers: dict[str, str] | None = None) -> JSONRes
     return JSONResponse(problem.model_dump(), status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
 
 
+def _answer(request: Request, problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """A problem document; a page where somebody looks at pages."""
+    if mistakes.concerns(request):
+        return mistakes.page(request, problem.model_dump(), headers)
+    return document(problem, headers)
+
+
 def of(error: errors.LabctlError) -> Problem:
     """The problem that one of our errors is."""
     if isinstance(error, errors.BadInput):
@@ -110,20 +121,21 @@ async def _ours(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(max(1, round(error.retry_after.total_seconds())))
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="labctl"'
-    return document(problem, headers)
+    return _answer(request, problem, headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     said = [f"{_where(one['loc'])}: {one['msg']}" for one in error.errors()]
-    return document(
+    return _answer(
+        request,
         Problem(
             type=_type("bad-request"),
             title="The request is not as this address expects it",
             status=422,
             detail="; ".join(said) or "The request could not be read.",
             hint="What it expects is in /api/v1/openapi.json.",
-        )
+        ),
     )
 
 
@@ -131,13 +143,14 @@ def _where(loc: Sequence[Any]) -> str:
     return ".".join(str(part) for part in loc) or "request"
 
 
-async def _http(_request: Request, error: Exception) -> JSONResponse:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     phrase = HTTPStatus(error.status_code).phrase
     detail = {404: "There is nothing at this address.", 405: "This address does not know that method."}.get(
         error.status_code, str(error.detail)
     )
-    return document(
+    return _answer(
+        request,
         Problem(
             type=_type(phrase.lower().replace(" ", "-")),
             title=phrase,
@@ -149,19 +162,20 @@ async def _http(_request: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def _unexpected(request: Request, error: Exception) -> Response:
     # The cause goes to the log only: an unforeseen error's text may hold anything, a secret too. The pattern of the route and
     # Python's own traceback: an address may hold a one-time link, local variables hold tokens and codes.
     route = request.scope.get("route")
     _log.error("unexpected error at %s", getattr(route, "path", "no route"), exc_info=error)
-    return document(
+    return _answer(
+        request,
         Problem(
             type=_type("unexpected"),
             title="An error in labctl itself",
             status=500,
             detail="Something happened that labctl did not foresee; nothing of it is shown here.",
             hint="The API's log (log/api.log in labctl's home) has the cause.",
-        )
+        ),
     )
 
 

@@ -90,6 +90,9 @@ class SeatShape(Shape):
     spare: bool = Field(default=False, description="A seat without a learner, ready to take the place of another.")
     aside: bool = Field(default=False, description="Machines that were taken from a learner's seat; not a spare any more.")
     undo_until: datetime | None = Field(default=None, description="Until when the last reset can be undone.")
+    hand_since: datetime | None = Field(default=None, description="Since when the learner waits for help; empty: no hand is up.")
+    guide_page: int = Field(default=0, description="The furthest page of the guide that its learner came to; 0: none yet.")
+    guide_pages: int = Field(default=0, description="Of how many.")
 
 
 class EnvironmentShape(Shape):
@@ -164,6 +167,7 @@ class ClassroomShape(Shape):
     counts: Counts
     guests: Literal["real", "paper"] = "real"
     """Paper guests have no substance: nobody can log in to them."""
+    message: str = Field(default="", description="The newest message to everybody in the class.")
 
 
 class Board(Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from api import shapes
@@ -10,6 +11,15 @@ from labctl.drivers import shelf
 from labctl.model import classroom as classroom_
 from labctl.model import environment as environment_
 from labctl.model import lifecycle
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of a seat's learner beside the machines."""
+
+    hand_since: datetime | None = None
+    guide_page: int = 0
+    guide_pages: int = 0
 
 
 def line(one: ports.Line) -> shapes.LineShape:
@@ -36,7 +46,9 @@ def token(one: ports.Token) -> shapes.TokenShape:
     return shapes.TokenShape(name=one.name, role=one.role, environment=one.environment, expires=one.expires)
 
 
-def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "") -> shapes.SeatShape:
+def seat(
+    one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str = "", beside: Beside | None = None
+) -> shapes.SeatShape:
     """A seat with its environment."""
     facts = env.facts
     return shapes.SeatShape(
@@ -56,6 +68,7 @@ def seat(one: classroom_.Seat, env: environment_.Environment, now: datetime, not
         spare=one.learner is None and not env.wishes.aside,
         aside=env.wishes.aside,
         undo_until=env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None,
+        **vars(beside or Beside()),
     )
 
 
@@ -112,7 +125,7 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
     ]
 
 
-def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool) -> shapes.ClassroomShape:
+def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool, message: str = "") -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
     words: dict[str, int] = {}
     spares = [row for row in seats if row.spare and row.status != "gone"]
@@ -130,6 +143,7 @@ def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper
         ends=one.lease.ends,
         closed=one.closed,
         guests="paper" if paper else "real",
+        message=message,
         counts=shapes.Counts(
             seats=len(learners),
             ready=words.get("ready", 0),

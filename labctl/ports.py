@@ -16,6 +16,7 @@ from labctl.model import capacity
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
+from labctl.model.help import Hand, Reached, Remark
 from labctl.model.plan import Plan
 from labctl.model.viewing import Ticket
 
@@ -250,6 +251,35 @@ class Tickets(Protocol):
 
     def use_ticket(self, secret: str) -> Ticket | None:
         """What it opens, and it is used up; None for an unknown, used or expired one."""
+
+
+class Helps(Protocol):
+    """Raised hands, messages and notes of the living class of that name."""
+
+    def raise_hand(self, slug: str, seat: int, text: str) -> bool:
+        """False where it is up already (its text is renewed, its place in the queue stays)."""
+
+    def lower_hand(self, slug: str, seat: int) -> bool:
+        """False where none was up."""
+
+    def hands(self, slug: str) -> tuple[Hand, ...]:
+        """Who waits longest comes first."""
+
+    def remark(self, slug: str, seat: int | None, text: str, who: str) -> None:
+        """A message to the class, or a note on a seat."""
+
+    def remarks(self, slug: str, seat: int | None, limit: int = 50) -> tuple[Remark, ...]:
+        """The newest messages to the class, or notes on the seat, newest first."""
+
+
+class Progresses(Protocol):
+    """How far learners of the living class of that name are in the guide."""
+
+    def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
+        """They came to that page; going back takes nothing away."""
+
+    def reached(self, slug: str) -> tuple[Reached, ...]:
+        """Of each seat that began, in order of seats."""
 
 
 class Provisioner(Protocol):

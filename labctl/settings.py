@@ -6,11 +6,12 @@ Nothing outside `wiring` and the doors reads them.
 from __future__ import annotations
 
 import os
+import zoneinfo
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -91,6 +92,9 @@ class Settings(BaseSettings):
     idle_hours: int = Field(default=12, ge=1)
     """How long a session lives without being used: overnight is enough to be asked again."""
 
+    time_zone: str = "UTC"
+    """The zone in which pages show and take times, as IANA names it (Europe/Paris); the store keeps UTC."""
+
     workers: int = Field(default=0, ge=0)
     """Environments at work at once. Steps mostly wait, so many more than cores; Ansible limits itself. 0 means four for each node that
     `site.yaml` names, and 16 at least: with fewer the worker would be the limit of a large cluster, and not the cluster."""
@@ -139,6 +143,14 @@ class Settings(BaseSettings):
     paper_speed: float = Field(default=1.0, gt=0, le=10_000)
     """How many times faster than ours the paper cluster's clock runs. Above some 20 the control plane's own time shows, for that does
     not run faster. Afterwards `site.yaml` has it."""
+
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            msg = f"'{name}' is not a time zone; write it like Europe/Paris or UTC"
+            raise ValueError(msg)
+        return name
 
     @property
     def site_file(self) -> Path:

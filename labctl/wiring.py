@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labctl import desk as desk_
     from labctl import entering as entering_
     from labctl import fitting as fitting_
+    from labctl import helping as helping_
     from labctl import inviting as inviting_
     from labctl import people_ports
     from labctl import seating as seating_
@@ -131,6 +132,16 @@ class Wiring:
     @cached_property
     def tickets(self) -> ports.Tickets:
         """Tickets for terminals."""
+        return self.database
+
+    @cached_property
+    def helps(self) -> ports.Helps:
+        """Raised hands, messages and notes."""
+        return self.database
+
+    @cached_property
+    def progresses(self) -> ports.Progresses:
+        """How far learners are in the guide."""
         return self.database
 
     @cached_property
@@ -391,6 +402,13 @@ class Wiring:
     def guest_port(self) -> int:
         """Where guests' sshd listens; tests have theirs elsewhere."""
         return 22
+
+    @cached_property
+    def helping(self) -> helping_.Helping:
+        """Carries word between learners and trainers."""
+        from labctl import helping
+
+        return helping.Helping(self.desk, self.helps, self.progresses)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

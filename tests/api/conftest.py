@@ -21,6 +21,21 @@ machines:
 ready:
   - {run: "test -d /home/learner"}
 """
+GUIDE = """\
+---
+title: Look around
+minutes: 10
+---
+Hello **${lab.seat.login}**.
+
+```run box
+ls <home>
+```
+
+:::hint Where am I?
+Ask `pwd`.
+:::
+"""
 ROSTER = "name,email\nAda Lovelace,ada@example.org\nGrace Hopper,grace@example.org\n"
 
 
@@ -31,6 +46,9 @@ class House:
         folder = tmp_path / "blueprints" / "hello"
         folder.mkdir(parents=True)
         (folder / "blueprint.yaml").write_text(BLUEPRINT)
+        (folder / "guide").mkdir()
+        (folder / "guide" / "01-begin.md").write_text(GUIDE)
+        (folder / "guide" / "02-end.md").write_text("# The end\n\nWell done, ${lab.seat.name}.\n")
         broken = tmp_path / "blueprints" / "broken"
         broken.mkdir()
         (broken / "blueprint.yaml").write_text("labctl: 1\nabout: {title: No machines, area: cooking}\n")

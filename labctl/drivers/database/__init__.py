@@ -17,6 +17,7 @@ from labctl.drivers.database.codes import CodeRows
 from labctl.drivers.database.environments import EnvironmentRows
 from labctl.drivers.database.exchanges import ExchangeRows
 from labctl.drivers.database.golden_machines import GoldenRows
+from labctl.drivers.database.help import HelpRows
 from labctl.drivers.database.journal import JournalRows
 from labctl.drivers.database.people_accounts import AccountRows
 from labctl.drivers.database.people_links import LinkRows
@@ -33,6 +34,7 @@ class Database(
     CodeRows,
     EnvironmentRows,
     GoldenRows,
+    HelpRows,
     JournalRows,
     TicketRows,
     TimingRows,
@@ -41,8 +43,8 @@ class Database(
     LinkRows,
     SessionRows,
 ):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Journal, Tickets, Timings and Tokens, and of `people_ports`
-    Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
+    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Tickets, Timings and Tokens, and of
+    `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """

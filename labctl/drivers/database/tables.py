@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0007"
+HEAD = "0008"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -173,4 +173,40 @@ tickets = sa.Table(
     sa.Column("mode", sa.Text, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("until", Moment, nullable=False),
+)
+
+# Raised hands belong to the seat, not to its environment: a swap must not make a learner ask again. Lowered ones are gone; the journal
+# has them.
+hands = sa.Table(
+    "hands",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("since", Moment, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+)
+
+# Messages to the class (no seat) and trainers' notes on a seat.
+remarks = sa.Table(
+    "remarks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), nullable=False),
+    sa.Column("seat", sa.Integer),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Index("ix_remarks_classroom_seat", "classroom", "seat"),
+    sqlite_autoincrement=True,
+)
+
+# How far a learner came in the guide: the furthest page, of how many.
+reached = sa.Table(
+    "reached",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("page", sa.Integer, nullable=False),
+    sa.Column("pages", sa.Integer, nullable=False),
+    sa.Column("at", Moment, nullable=False),
 )

@@ -1,0 +1,202 @@
+"""A learner's own page: the guide beside their machines, the ways in, help, and starting again."""
+
+from __future__ import annotations
+
+import io
+import logging
+import zipfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from api import boards, routes_classes, shapes, who
+from api.pages import asking, guide_html, render, seats
+from labctl import errors, wiring
+from labctl.model import guide
+
+router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
+
+EnvironmentId = Annotated[str, Path(min_length=1, max_length=40)]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Mine:
+    """A seat that the asker may see. `slug` and `number` are where it is now."""
+
+    slug: str
+    number: int
+    board: shapes.Board
+    seat: shapes.SeatShape
+
+
+def mine(asker: asking.Anyone, house: who.House, known: routes_classes.Notes, environment: EnvironmentId) -> Mine:
+    """The seat, the same NotFound for another's as for one that is not there."""
+    missing = errors.NotFound("There is no such seat, or it is not yours.", hint="Your own seat is behind the button below.")
+    try:
+        env = house.environments.environment(environment)
+        if not asking.owns(asker, environment, env.classroom):
+            raise missing
+        board = boards.read(house, known, env.classroom)
+    except errors.NotFound:
+        raise missing from None
+    for seat in board.seats:
+        if seat.environment == environment:
+            return Mine(env.classroom, seat.number, board, seat)
+    raise missing
+
+
+Seat = Annotated[Mine, Depends(mine)]
+
+
+@router.get("")
+def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> Response:
+    """All of it; the page of the guide by its number."""
+    pages, wrong = _guide(house, seat.seat.environment)
+    shown = min(max(1, page), max(1, len(pages)))
+    return render.render(
+        request,
+        "learner.html",
+        mine=seat,
+        room=seat.board.classroom,
+        seat=seat.seat,
+        now=seat.board.now,
+        pages=pages,
+        shown=shown,
+        guide_wrong=wrong,
+        text=guide_html.text,
+        hand=house.helping.hand(seat.slug, seat.number),
+        messages=house.helping.messages(seat.slug, 5),
+        machines=seats.enterable(house, seat.seat.environment),
+        door=house.door_address,
+        code=None,
+        said=request.query_params.get("said", ""),
+    )
+
+
+def _guide(house: wiring.Wiring, environment: str) -> tuple[tuple[guide.Page, ...], bool]:
+    """The guide of the frozen blueprint with this seat's values, and whether it cannot be read. A guide with a mistake must not take
+    the terminals away with it.
+    """
+    try:
+        plan = house.environments.plan(environment)
+        book = house.shelf.frozen(plan.source)
+    except errors.LabctlError:
+        return (), False
+    files = {path: file.read_text(encoding="utf-8", errors="replace") for path, file in book.files.items() if guide.FILE.fullmatch(path)}
+    try:
+        pages = guide.read(files, [one.name for one in plan.machines if "terminal" in one.access])
+    except errors.BadInput as error:
+        _log.warning("the guide of %s cannot be read: %s", plan.source, "; ".join(str(one) for one in error.complaints))
+        return (), True
+    return tuple(guide.filled(one, plan) for one in pages), False
+
+
+def _watching(request: Request, seat: Seat) -> AsyncIterator[boards.Change]:
+    return routes_classes.live(request).watch(seat.slug)
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def seat_events(
+    request: Request, seat: Seat, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+) -> AsyncIterator[ServerSentEvent]:
+    """The seat's own state as it changes; of others nothing is sent. `moved` when the machines went to another seat."""
+    spoken, zone = render.language(request), render.zone(request)
+    before = ""
+    async for change in watching:
+        now = next((one for one in change.board.seats if one.number == seat.number), None)
+        if now is None or now.environment != seat.seat.environment:
+            yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
+            return
+        text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, now=change.board.now)
+        if text != before:
+            before = text
+            part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
+            yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
+        if change.over:
+            yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
+
+
+@router.post("/page")
+def turn_page(asker: asking.Anyone, house: who.House, seat: Seat, page: Annotated[int, Form(ge=1, le=1000)] = 1) -> Response:
+    """On to that page. Only the learner's own steps count as progress."""
+    if asker.person.owns(seat.seat.environment):
+        house.helping.reach(seat.slug, seat.number, page, len(_guide(house, seat.seat.environment)[0]))
+    return RedirectResponse(f"/seat/{seat.seat.environment}?page={page}#guide", status_code=303)
+
+
+@router.post("/help")
+def ask_for_help(
+    request: Request, asker: asking.Anyone, house: who.House, seat: Seat, text: Annotated[str, Form(max_length=10_000)] = ""
+) -> Response:
+    """A hand goes up."""
+    house.helping.raise_hand(seat.slug, seat.number, text, who=asker.name)
+    return asking.done(request, f"/seat/{seat.seat.environment}", "asked")
+
+
+@router.post("/help/done")
+def no_help(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -> Response:
+    """It goes down."""
+    house.helping.lower_hand(seat.slug, seat.number, who=asker.name)
+    return asking.done(request, f"/seat/{seat.seat.environment}", "lowered")
+
+
+@router.get("/reset")
+def ask_reset(request: Request, seat: Seat) -> Response:
+    """What starting again leads to, and the button that does it."""
+    return render.render(request, "ask_reset.html", room=seat.board.classroom, seat=seat.seat, now=seat.board.now)
+
+
+@router.post("/reset")
+def reset(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -> Response:
+    """Back to how it was when it first was ready."""
+    house.desk.reset(seat.slug, seat.number, who=asker.name)
+    return asking.done(request, f"/seat/{seat.seat.environment}", "reset")
+
+
+@router.post("/undo")
+def undo(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -> Response:
+    """Back to what was there before the last reset."""
+    house.seating.undo(seat.slug, seat.number, who=asker.name)
+    return asking.done(request, f"/seat/{seat.seat.environment}", "undone")
+
+
+@router.post("/code")
+def code(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -> Response:
+    """A code for one login by plain ssh; in the answer and nowhere else."""
+    made, until = house.entering.new_code(seat.slug, seat.number, who=asker.name)
+    return render.render(
+        request,
+        "code.html",
+        code=made,
+        until=until,
+        seat=seat.seat,
+        room=seat.board.classroom,
+        machines=seats.enterable(house, seat.seat.environment),
+        door=house.door_address,
+    )
+
+
+@router.post("/bundle")
+def bundle(house: who.House, seat: Seat) -> Response:
+    """A folder for plain OpenSSH, to be unpacked into the home. Made now and kept nowhere."""
+    files = house.desk.bundle(seat.slug, seat.number).files
+    folder = f"labctl-{seat.slug}-{seat.number}"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(f"{folder}/{name}", date_time=house.clock.now().timetuple()[:6])
+            # OpenSSH refuses a key that others may read.
+            entry.external_attr = (0o100600 if name == "id" else 0o100644) << 16
+            archive.writestr(entry, text.replace("@FOLDER@", f"~/{folder}"))
+    headers = {
+        "Content-Disposition": f'attachment; filename="{folder}.zip"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return Response(packed.getvalue(), media_type="application/zip", headers=headers)

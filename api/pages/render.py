@@ -1,0 +1,138 @@
+"""One page out: template, language, times in the site's zone, and the headers that let a browser run nothing but ours (`access.md` 3.3)."""
+
+from __future__ import annotations
+
+import functools
+import secrets
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+
+from api import texts
+
+LANGUAGE_COOKIE = "labctl_language"
+
+STATIC = Path(__file__).resolve().parents[1] / "static"
+"""What set-up builds from npm packages; pages work without it."""
+
+SYMBOLS = {
+    "ready": "●",
+    "failed": "✕",
+    "stuck": "✕",
+    "gone": "□",
+    "removing": "◌",
+    "waiting": "○",
+    "suspended": "◍",
+}
+"""Beside each status word, so that colour is never alone. What is on its way has `◐`."""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-reports"
+)
+
+
+@functools.cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("api", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["symbol"] = lambda word: SYMBOLS.get(word, "◐")
+    return environment
+
+
+def language(request: Request) -> str:
+    """Which language this browser is spoken to in."""
+    return texts.best(request.headers.get("accept-language", ""), request.cookies.get(LANGUAGE_COOKIE))
+
+
+def zone(request: Request) -> ZoneInfo:
+    """The zone in which this site's people say times."""
+    return ZoneInfo(request.app.state.wiring.settings.time_zone)
+
+
+def fragment(template: str, spoken: str, place: ZoneInfo, /, **values: Any) -> str:
+    """A part of a page as text, for streams and answers that replace a part."""
+    return _environment().get_template(template).render(t=texts.Texts(spoken), language=spoken, clock=Clock(place), **values)
+
+
+def render(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see."""
+    nonce = secrets.token_urlsafe(18)
+    text = fragment(
+        template,
+        language(request),
+        zone(request),
+        nonce=nonce,
+        path=request.url.path,
+        asker=getattr(request.state, "asker", None),
+        languages=texts.LANGUAGES,
+        built=built(),
+        **values,
+    )
+    return HTMLResponse(text, status_code=status, headers=headers(nonce))
+
+
+def headers(nonce: str) -> dict[str, str]:
+    """What every page carries."""
+    return {
+        "Content-Security-Policy": _POLICY.format(nonce=nonce),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+        "Vary": "Accept-Language, Cookie, HX-Request",
+    }
+
+
+@functools.cache
+def built() -> frozenset[str]:
+    """Which files set-up has built; looked at once, for they come before the API starts."""
+    return frozenset(file.name for file in STATIC.iterdir()) if STATIC.is_dir() else frozenset()
+
+
+def only_part(request: Request) -> bool:
+    """Whether htmx asks, which replaces an answer in a page that is there."""
+    return request.headers.get("hx-request") == "true"
+
+
+class Clock:
+    """Moments as this site's people say them."""
+
+    def __init__(self, place: ZoneInfo) -> None:
+        self._place = place
+
+    @property
+    def name(self) -> str:
+        """The zone's name."""
+        return str(self._place)
+
+    def time(self, moment: datetime) -> str:
+        """Hours and minutes."""
+        return f"{moment.astimezone(self._place):%H:%M}"
+
+    def seconds(self, moment: datetime) -> str:
+        """With seconds."""
+        return f"{moment.astimezone(self._place):%H:%M:%S}"
+
+    def day(self, moment: datetime) -> str:
+        """Date and time."""
+        return f"{moment.astimezone(self._place):%Y-%m-%d %H:%M}"
+
+    def field(self, moment: datetime) -> str:
+        """As a form's field for date and time wants it."""
+        return f"{moment.astimezone(self._place):%Y-%m-%dT%H:%M}"
+
+    def left(self, until: datetime, now: datetime) -> str:
+        """Hours and minutes until then; 0:00 when it is over."""
+        minutes = max(0, int((until - now).total_seconds() // 60))
+        return f"{minutes // 60}:{minutes % 60:02}"

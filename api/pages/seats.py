@@ -1,0 +1,117 @@
+"""One seat as its trainer sees it: its machines, its journal, notes, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Request, Response
+
+from api import boards, routes_classes, shapes, who
+from api.pages import asking, render
+from api.pages.classes import Slug, Text
+from labctl import errors
+
+router = APIRouter(include_in_schema=False, prefix="/class/{slug}/seat/{number}")
+
+Number = Annotated[int, Path(ge=1, le=100_000)]
+
+ACTIONS = ("reset", "swap", "undo")
+"""What has a page that says the consequence before it is done."""
+
+
+def found(house: who.House, known: boards.Notes, slug: str, number: int) -> tuple[shapes.Board, shapes.SeatShape]:
+    """The seat on its board. Raises NotFound, saying which there are."""
+    house.desk.seat(slug, number)
+    seen = boards.read(house, known, slug)
+    for one in seen.seats:
+        if one.number == number:
+            return seen, one
+    raise errors.NotFound(f"class '{slug}' has no seat {number}.", hint="The board has all seats.")
+
+
+def enterable(house: who.House, environment: str) -> tuple[str, ...]:
+    """The machines of a seat that have a terminal, by name; none where the plan is gone."""
+    try:
+        plan = house.environments.plan(environment)
+    except errors.LabctlError:
+        return ()
+    return tuple(one.name for one in plan.machines if "terminal" in one.access)
+
+
+@router.get("")
+def seat(
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, mode: str = ""
+) -> Response:
+    """What is true of it, and what was done; with `mode` its terminals, to watch or to join."""
+    del asker
+    seen, one = found(house, known, slug, number)
+    lines = house.journal.read(environment=one.environment, limit=1000)[-100:]
+    return render.render(
+        request,
+        "seat.html",
+        room=seen.classroom,
+        seat=one,
+        now=seen.now,
+        lines=lines,
+        hand=house.helping.hand(slug, number),
+        notes=house.helping.notes(slug, number),
+        machines=enterable(house, one.environment),
+        mode=mode if mode in {"watch", "join"} else "",
+        said=request.query_params.get("said", ""),
+    )
+
+
+@router.get("/{action}")
+def ask(
+    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, action: str
+) -> Response:
+    """What an action leads to, and the button that does it."""
+    del asker
+    if action not in ACTIONS:
+        raise errors.NotFound("there is nothing at this address.", hint="The seat's page has everything that can be done.")
+    seen, one = found(house, known, slug, number)
+    return render.render(request, "ask_seat.html", action=action, room=seen.classroom, seat=one, now=seen.now)
+
+
+@router.post("/reset")
+def reset(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
+    """Back to how it was when it first was ready."""
+    house.desk.reset(slug, number, who=asker.name)
+    return asking.done(request, f"/class/{slug}/seat/{number}", "reset")
+
+
+@router.post("/undo")
+def undo(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
+    """Back to what was there before the last reset."""
+    house.seating.undo(slug, number, who=asker.name)
+    return asking.done(request, f"/class/{slug}/seat/{number}", "undone")
+
+
+@router.post("/swap")
+def swap(
+    request: Request,
+    asker: asking.RunsClass,
+    house: who.House,
+    slug: Slug,
+    number: Number,
+    *,
+    keep: Annotated[bool, Form()] = False,
+    refill: Annotated[bool, Form()] = False,
+) -> Response:
+    """The learner gets a spare's machines."""
+    house.seating.swap(slug, number, who=asker.name, keep=keep, refill=refill)
+    return asking.done(request, f"/class/{slug}/seat/{number}", "swapped")
+
+
+@router.post("/helped")
+def helped(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number) -> Response:
+    """The learner's hand goes down."""
+    house.helping.lower_hand(slug, number, who=asker.name)
+    return asking.done(request, f"/class/{slug}", "helped")
+
+
+@router.post("/note")
+def note(request: Request, asker: asking.RunsClass, house: who.House, slug: Slug, number: Number, text: Text = "") -> Response:
+    """For trainers' eyes."""
+    house.helping.note(slug, number, text, who=asker.name)
+    return asking.done(request, f"/class/{slug}/seat/{number}", "noted")

@@ -1,0 +1,76 @@
+"""Raised hands, messages to a class, notes on seats, and how far learners are in the guide."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from labctl import errors
+from labctl.drivers.database import environments as environments_
+from labctl.drivers.database import part
+from labctl.drivers.database.tables import hands, reached, remarks
+from labctl.model.help import Hand, Reached, Remark
+
+
+class HelpRows(part.Part):
+    """Fills the ports Helps and Progresses."""
+
+    def raise_hand(self, slug: str, seat: int, text: str) -> bool:
+        """One a seat; its place in the queue is kept."""
+        with self._connection.writing() as connection:
+            room = _room(connection, slug)
+            mine = sa.and_(hands.c.classroom == room, hands.c.seat == seat)
+            if connection.execute(sa.update(hands).where(mine).values(text=text)).rowcount:
+                return False
+            connection.execute(sa.insert(hands).values(classroom=room, seat=seat, since=self._clock.now(), text=text))
+            return True
+
+    def lower_hand(self, slug: str, seat: int) -> bool:
+        """Whether one was up."""
+        with self._connection.writing() as connection:
+            mine = sa.and_(hands.c.classroom == _room(connection, slug), hands.c.seat == seat)
+            return connection.execute(sa.delete(hands).where(mine)).rowcount == 1
+
+    def hands(self, slug: str) -> tuple[Hand, ...]:
+        """Who waits longest comes first."""
+        query = sa.select(hands).where(hands.c.classroom == environments_.newest(slug)).order_by(hands.c.since, hands.c.seat)
+        with self._connection.reading() as connection:
+            return tuple(Hand(row.seat, row.since, row.text) for row in connection.execute(query))
+
+    def remark(self, slug: str, seat: int | None, text: str, who: str) -> None:
+        """One more."""
+        with self._connection.writing() as connection:
+            room = _room(connection, slug)
+            connection.execute(sa.insert(remarks).values(classroom=room, seat=seat, at=self._clock.now(), text=text, who=who))
+
+    def remarks(self, slug: str, seat: int | None, limit: int = 50) -> tuple[Remark, ...]:
+        """Newest first."""
+        mine = remarks.c.seat.is_(None) if seat is None else remarks.c.seat == seat
+        query = sa.select(remarks).where(remarks.c.classroom == environments_.newest(slug), mine)
+        with self._connection.reading() as connection:
+            found = connection.execute(query.order_by(remarks.c.number.desc()).limit(limit)).all()
+        return tuple(Remark(row.number, row.at, row.seat, row.text, row.who) for row in found)
+
+    def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
+        """The furthest page stays."""
+        with self._connection.writing() as connection:
+            room = _room(connection, slug)
+            mine = sa.and_(reached.c.classroom == room, reached.c.seat == seat)
+            before = connection.execute(sa.select(reached.c.page).where(mine)).scalar()
+            now = {"page": max(page, before or 0), "pages": pages, "at": self._clock.now()}
+            if before is None:
+                connection.execute(sa.insert(reached).values(classroom=room, seat=seat, **now))
+            else:
+                connection.execute(sa.update(reached).where(mine).values(**now))
+
+    def reached(self, slug: str) -> tuple[Reached, ...]:
+        """In order of seats."""
+        query = sa.select(reached).where(reached.c.classroom == environments_.newest(slug)).order_by(reached.c.seat)
+        with self._connection.reading() as connection:
+            return tuple(Reached(row.seat, row.page, row.pages, row.at) for row in connection.execute(query))
+
+
+def _room(connection: sa.Connection, slug: str) -> int:
+    found = connection.execute(sa.select(environments_.newest(slug))).scalar()
+    if found is None:
+        raise errors.NotFound(f"there is no class '{slug}'.")
+    return int(found)

@@ -1,0 +1,59 @@
+"""A roster as people paste it into a form, made into the CSV that `labctl.model.roster` reads. Line numbers stay those of what was pasted.
+
+Besides CSV with a header: a line for each learner, `Ada Lovelace, ada@example.org` in either order and with `,` `;` or a tab between,
+`Ada Lovelace <ada@example.org>` as mail programs copy it, or the address alone. What is wrong with a line is the roster's to say.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+from labctl import errors
+from labctl.model import roster
+from labctl.model.classroom import Learner
+
+_MAIL_PROGRAM = re.compile(r'\s*"?(?P<name>[^"<>]*?)"?\s*<(?P<email>[^<>]*)>\s*[,;]?\s*')
+_HEADINGS = {"name", "email", "e-mail", "mail", "full name", "login", "username"}
+_HEADER = "name,email\n"
+
+
+def to_csv(text: str) -> tuple[str, int]:
+    """The CSV, and by how many lines it is longer than what was pasted."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    headings = {cell.strip().strip('"').lower() for cell in re.split(r"[,;\t]", first)}
+    if not first or (headings & _HEADINGS and "@" not in first):
+        return "\n".join(lines), 0
+    return _HEADER + "\n".join(_row(line) for line in lines), 1
+
+
+def parse(text: str, file: str) -> tuple[Learner, ...]:
+    """The learners. Raises BadInput with every complaint, at the lines that were pasted."""
+    made, added = to_csv(text)
+    try:
+        return roster.parse(made.encode(), file)
+    except errors.BadInput as error:
+        moved = tuple(replace(one, line=max(1, one.line - added)) for one in error.complaints)
+        raise errors.BadInput(error.message, hint=error.hint, complaints=moved) from None
+
+
+def _row(line: str) -> str:
+    if not line.strip():
+        return ""
+    found = _MAIL_PROGRAM.fullmatch(line)
+    cells = [found["name"], found["email"]] if found else [cell.strip().strip('"') for cell in re.split(r"[,;\t]", line) if cell.strip()]
+    email = next((cell for cell in cells if "@" in cell), "")
+    rest = [cell.strip() for cell in cells if cell != email and cell.strip()]
+    name = " ".join(rest) or _called(email)
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([name, email])
+    return out.getvalue()
+
+
+def _called(email: str) -> str:
+    """A name for an address that came alone: grace.hopper@… is Grace Hopper."""
+    words = re.split(r"[._+-]+", email.partition("@")[0])
+    return " ".join(word.capitalize() for word in words if word)

@@ -1,0 +1,135 @@
+"""The live board as parts for htmx: rows made once for all viewers, whole at first, what changed afterwards; and a learner's own state."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from api import boards
+from api.pages import board_stream
+from tests.api.test_events import Viewer, served
+
+__all__ = ["served"]
+
+UTC = ZoneInfo("UTC")
+
+
+@pytest.fixture
+def watched(house):
+    house.open()
+    house.settle()
+    return house
+
+
+async def first(house):
+    async with asyncio.timeout(10):
+        watching = house.app.state.boards.watch("monday")
+        change = await anext(watching)
+        await watching.aclose()
+        return change
+
+
+def test_a_viewer_gets_the_whole_board_first_each_part_with_what_it_replaces(watched):
+    change = asyncio.run(first(watched))
+    text = board_stream.Stream(watched.app.state.rows, "en", UTC).text(change)
+    assert re.findall(r'<hx-partial hx-target="([^"]+)"', text) == ["#seat-1", "#seat-2", "#head", "#queue"]
+    assert text.count("</hx-partial>") == 4
+    assert '<tr id="seat-1"' in text
+
+
+def test_a_row_is_rendered_once_for_all_viewers_of_a_language_and_again_when_it_changes(watched):
+    rows = watched.app.state.rows
+    change = asyncio.run(first(watched))
+    for _ in range(50):
+        board_stream.Stream(rows, "en", UTC).text(change)
+    assert rows.rendered == 2
+    assert "bereit" in board_stream.Stream(rows, "de", UTC).text(change)
+    assert rows.rendered == 4
+    watched.wiring.helping.raise_hand("monday", 1, "", who="ada")
+    again = asyncio.run(first(watched))
+    board_stream.Stream(rows, "en", UTC).text(again)
+    assert rows.rendered == 5
+
+
+def test_only_hands_and_failures_are_read_out_and_each_once(watched):
+    stream = board_stream.Stream(watched.app.state.rows, "en", UTC)
+    change = asyncio.run(first(watched))
+    stream.text(change)
+    watched.wiring.helping.raise_hand("monday", 1, "", who="ada")
+    board = asyncio.run(first(watched)).board
+    later = boards.Change("x-1", board, board.seats[:1])
+    said = stream.text(later)
+    assert "Ada Lovelace asks for help." in said
+    assert "#seat-2" not in said
+    assert "asks for help." not in stream.text(later)
+
+
+def test_names_stay_text_in_a_stream(house):
+    roster = 'name,email\n"</tr><script>x</script>",ada@example.org\n'
+    house.client("trainer").post("/api/v1/classrooms", json={"blueprint": "hello", "name": "monday", "roster": roster})
+    house.wiring.helping.raise_hand("monday", 1, "", who="ada")
+    text = board_stream.Stream(house.app.state.rows, "en", UTC).text(asyncio.run(first(house)))
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;") == 2
+
+
+class PageViewer(Viewer):
+    """The same for streams of pages, whose data is HTML."""
+
+    def next(self):
+        event = {}
+        for line in self.lines:
+            if not line and event:
+                return event
+            name, _, text = line.partition(":")
+            if name:
+                event[name] = event.get(name, "") + text.strip()
+        return None
+
+
+@pytest.fixture
+def view(house, served):
+    made = []
+
+    def open_(path, secret):
+        made.append(PageViewer(served.removesuffix("/api/v1") + path, secret))
+        return made[-1]
+
+    yield open_
+    for one in made:
+        one.close()
+
+
+def test_the_board_of_a_page_follows_over_a_real_socket_and_ends_with_the_class(watched, view):
+    viewer = view("/class/monday/events", watched.secrets["trainer"])
+    assert viewer.answer.headers["content-type"].startswith("text/event-stream")
+    whole = viewer.next()
+    assert whole["data"].count('<tr id="seat-') == 2
+    assert "event" not in whole, "htmx puts in only what has no name"
+    watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    assert "Grace Hopper asks for help." in viewer.until(lambda event: "#news" in event["data"])["data"]
+    watched.wiring.desk.close("monday", who="trainer")
+    watched.settle()
+    assert viewer.until(lambda event: event.get("event") == "closed")
+
+
+def test_a_learner_is_sent_their_own_state_and_messages_and_nothing_of_others(watched, view):
+    watched.learner(seat=1)
+    environment = watched.wiring.desk.seat("monday", 1)[1].id
+    viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
+    assert "ready" in viewer.next()["data"]
+    watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    watched.wiring.desk.reset("monday", 2, who="grace")
+    watched.wiring.helping.broadcast("monday", "Break <until> ten", who="trainer")
+    told = viewer.next()["data"]
+    assert "Break &lt;until&gt; ten" in told
+    assert "Grace" not in told
+
+
+def test_a_learner_hears_nothing_of_anothers_seat(watched, view):
+    watched.learner(seat=1)
+    other = watched.wiring.desk.seat("monday", 2)[1].id
+    assert view(f"/seat/{other}/events", watched.secrets["learner-monday-1"]).answer.status_code == 404

@@ -1,0 +1,123 @@
+"""Guides: blocks into pieces, references into values, and every mistake with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.pages import guide_html
+from labctl import errors
+from labctl.drivers import shelf
+from labctl.model import guide, inventory
+from labctl.model.plan import Nic, PlannedNetwork, Variable
+from tests import fakes
+from tests.house.test_promises import TOP
+
+
+def read(text, machines=("web", "db")):
+    (page,) = guide.read({"guide/01-one.md": text}, machines)
+    return page
+
+
+def complaints(text):
+    with pytest.raises(errors.BadInput) as refused:
+        read(text)
+    return [(one.line, one.text) for one in refused.value.complaints]
+
+
+def test_blocks_become_pieces_in_their_order():
+    page = read(
+        "---\ntitle: Ports\nminutes: 20\n---\nText *one*.\n\n```run web once\nnmap db\nls\n```\n"
+        "```file db /etc/motd\nhello\n```\n```copy\nabc\n```\n```sh\necho\n```\n:::hint The port\nIt is **22**.\n```\n:::\n```\n:::\nEnd.\n"
+    )
+    assert (page.title, page.minutes) == ("Ports", 20)
+    assert page.pieces == (
+        guide.Text("Text *one*."),
+        guide.Code("run", "nmap db\nls", machine="web", once=True),
+        guide.Code("file", "hello", machine="db", path="/etc/motd"),
+        guide.Code("copy", "abc"),
+        guide.Code("code", "echo", language="sh"),
+        guide.Fold("hint", "The port", (guide.Text("It is **22**."), guide.Code("code", ":::"))),
+        guide.Text("End."),
+    )
+
+
+def test_pages_come_in_the_order_of_their_names_and_other_files_are_none():
+    files = {"guide/02-b.md": "# Second", "guide/01-a.md": "text", "guide/img/01-x.png": "", "guide/notes.md": "", "README.md": ""}
+    assert [page.title for page in guide.read(files, ())] == ["01-a", "Second"]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        ("a\n```run\nls\n```", 2, "names its machine"),
+        ("```run wep\nls\n```", 1, "did you mean 'web'?"),
+        ("```file web\nx\n```", 1, "its machine and its path"),
+        ("```\nls", 1, "does not end"),
+        ("\n:::hint a\ntext", 2, "does not end"),
+        ("x\n:::", 2, "ends nothing"),
+        (":::box a\n:::", 1, "there are: hint, note, warning"),
+        (":::note a\n:::hint b\n:::\n:::", 2, "do not stand in one another"),
+        (":::task find\n:::", 1, "not supported yet"),
+        ("---\ntitle: x\n", 1, "does not end"),
+        ("---\ntitel: x\n---\n", 2, "there is no key 'titel'"),
+        ("---\ntitle: x\nminutes: soon\n---\n", 3, "whole number"),
+        ("text\n${lab.seat.name", 2, "is not closed"),
+    ],
+)
+def test_every_mistake_is_said_with_its_line(text, line, said):
+    found = complaints(text)
+    assert any(at == line and said in why for at, why in found), found
+
+
+def test_references_become_the_values_of_the_seat_and_only_those_its_learner_may_see():
+    plan = fakes.plan("e1", 3, machines=("web", "db"))
+    nic = Nic(index=1, network="lan", vnet="v", mac="m", address="10.10.10.20/24")
+    web, db = plan.machines
+    plan = plan.model_copy(
+        update={
+            "machines": (web.model_copy(update={"nics": (*web.nics, nic)}), db.model_copy(update={"hidden": True})),
+            "networks": (PlannedNetwork(name="lan", vnet="v", tag=None, cidr="10.10.10.0/24"),),
+            "variables": (Variable(name="word", value="tide", shown=True), Variable(name="flag", value="SECRET", shown=False)),
+        }
+    )
+    words = "${lab.seat.login} ${lab.machines.web.address} ${lab.networks.lan.cidr} ${lab.word} ${lab.flag} $${lab.x} $HOME"
+    page = read(words + "\n```run web\necho ${lab.word}\n```")
+    text, code = guide.filled(page, plan).pieces
+    assert text.markdown == f"{plan.seat.login} 10.10.10.20 10.10.10.0/24 tide ${{lab.flag}} ${{lab.x}} $HOME"
+    assert code.text == "echo tide"
+    assert guide.value(plan, ("machines", "db", "hostname")) == "${lab.machines.db.hostname}"
+
+
+@pytest.mark.parametrize(
+    ("markdown", "gone"),
+    [
+        ("<script>alert(1)</script>", "<script"),
+        ("<img src=x onerror=alert(1)>", "<img"),
+        ("[x](javascript:alert(1))", "<a"),
+        ("[x](JaVaScRiPt:alert(1))", "<a"),
+        ("[x](data:text/html,<script>)", "<a"),
+        ("[x](vbscript:x)", "<a"),
+        ("[x](//evil.example/)", "<a"),
+        ("<javascript:alert(1)>", "<a"),
+        ("![x](https://evil.example/pixel.png)", "evil.example"),
+        ('[x](https://a.example "\\" onclick=alert(1)")', '" onclick'),
+        ('```x" onload="y\n```', '" onload="'),
+    ],
+)
+def test_nothing_of_an_authors_text_runs_in_a_browser(markdown, gone):
+    assert gone not in str(guide_html.text(markdown))
+
+
+def test_what_is_harmless_is_shown():
+    html = str(guide_html.text("# A\n\n| a | b |\n|---|---|\n| `x` | [y](https://example.org/?a=1&b=2) |\n"))
+    assert "<h2>A</h2>" in html
+    assert "<td><code>x</code></td>" in html
+    assert '<a href="https://example.org/?a=1&amp;b=2" rel="noopener noreferrer" target="_blank">y</a>' in html
+
+
+def test_every_guide_of_the_house_can_be_read():
+    books = shelf.Shelf((TOP / "blueprints",), TOP / "nowhere")
+    for name in books.names():
+        book = books.book(name)
+        texts = {path: file.read_text() for path, file in book.files.items() if guide.FILE.fullmatch(path)}
+        assert len(guide.read(texts, [one.name for one in inventory.machines(book.blueprint)])) > 1
