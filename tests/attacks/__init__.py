@@ -1,0 +1,20 @@
+"""Attacks: every row of the table of threats, tried for real from a hostile guest, account or client; what an attack found is a ``Tried``.
+
+Not here: a world of its own for each row. One house is started once (``world``), and the rows share it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One attack: the row of the table it belongs to (``rows``), what was tried in a few words, and what came of it.
+
+    ``control`` says whether the attack succeeded with its wall removed (None where the table names no control).
+    """
+
+    row: str
+    attack: str
+    refused: bool
+    control: bool | None = None
+    note: str = ""
