@@ -156,7 +156,7 @@ def within(text: str) -> str:
 
 def go(address: str) -> RedirectResponse:
     """On to another page."""
-    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return RedirectResponse(address, 303, headers={"Cache-Control": "no-store", "Referrer-Policy": "same-origin"})
 
 
 def enter(request: Request, entry: signing_in.Entry, home: str) -> Response:

@@ -87,7 +87,8 @@ def headers(nonce: str) -> dict[str, str]:
     return {
         "Content-Security-Policy": _POLICY.format(nonce=nonce),
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        # Not no-referrer: under that a browser sends `Origin: null` with our own forms (Fetch, "append a request Origin header").
+        "Referrer-Policy": "same-origin",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cache-Control": "no-store",
         "Vary": "Accept-Language, Cookie, HX-Request",

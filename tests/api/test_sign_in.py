@@ -480,7 +480,7 @@ def test_every_page_has_the_strict_policy_and_is_kept_by_nobody(house, path):
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
 
 
 def test_an_unforeseen_error_writes_neither_password_nor_link_into_the_log(house, browser, caplog, capsys):
