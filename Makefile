@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale crumbs matrix schema down
+.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale crumbs matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -10,10 +10,13 @@ help: ## print this list
 setup: ## install what is missing: Debian packages by name, the Python environment from requirements.lock
 	@infra/deploy/setup.sh
 
+setup-tests: ## setup, and what only the tests need: Chromium
+	@infra/deploy/setup.sh --tests
+
 demo: setup ## the main job: set up, start labctl here, open a class of 3, show its board, print the ssh commands
 	@.venv/bin/labctl demo
 
-test: setup ## set everything up and pass the tests
+test: setup-tests ## set everything up and pass the tests
 	@$(PY) -m labctl.sandbox image --cache "$${LABCTL_CACHE:-/var/cache/labctl}"
 	@$(PY) -m pytest
 

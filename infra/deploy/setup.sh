@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
 # Makes this checkout runnable: Debian's packages by name, then the Python environment from requirements.lock.
 # Each part says what it does and how long it took, and is skipped when it is already there. May be stopped and run again.
+# With --tests also what only the tests need: a browser. Without it everything works, and tests in a browser are skipped and say so.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 # lxc, lxcfs, uidmap: guests; mmdebstrap, zstd: their image; nftables, iproute2: management network; openssh: logins and tests.
 packages=(lxc lxcfs uidmap mmdebstrap zstd nftables iproute2 iputils-ping openssh-client openssh-server python3-venv procps)
+# chromium: the pages as people see them; it has no font of its own. tmux: what golden machines have, for tests without guests.
+for_tests=(chromium fonts-dejavu-core tmux)
 
 say() { printf '[setup] %-22s %s\n' "$1" "$2"; }
 timed() { # timed NAME COMMAND...: runs it and says how long it took
@@ -14,14 +17,23 @@ timed() { # timed NAME COMMAND...: runs it and says how long it took
     say "$name" "done in $((SECONDS - begun)) s"
 }
 
+install_packages() { # install_packages PACKAGE...
+    apt-get update -qq || return
+    # --no-install-recommends: lxc's recommended parts would start a bridge of their own.
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     say "Debian packages" "this is not Debian or a relative: install these by hand and run again: ${packages[*]}" >&2
     exit 1
 fi
-missing=()
-for package in "${packages[@]}"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || missing+=("$package")
-done
+lacking() { # lacking PACKAGE...: those that are not installed
+    local package
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)" = installed ] || echo "$package"
+    done
+}
+mapfile -t missing < <(lacking "${packages[@]}")
 if [ ${#missing[@]} -eq 0 ]; then
     say "Debian packages" "already there"
 elif [ "$(id -u)" -ne 0 ]; then
@@ -29,12 +41,24 @@ elif [ "$(id -u)" -ne 0 ]; then
     exit 1
 else
     say "Debian packages" "installing ${missing[*]}"
-    install_packages() {
-        apt-get update -qq
-        # --no-install-recommends: lxc's recommended parts would start a bridge of their own.
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-    }
-    timed "Debian packages" install_packages
+    timed "Debian packages" install_packages "${missing[@]}"
+fi
+
+if [ "${1:-}" = --tests ]; then
+    mapfile -t missing < <(lacking "${for_tests[@]}")
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "Packages for tests" "already there"
+    elif [ "$(id -u)" -ne 0 ]; then
+        say "Packages for tests" "missing: ${missing[*]}; tests that need them are skipped. sudo apt-get install ${missing[*]}" >&2
+    else
+        say "Packages for tests" "installing ${missing[*]}"
+        # An `if` switches `set -e` off within, so each of its commands must say for itself that it failed.
+        if install_packages "${missing[@]}"; then
+            say "Packages for tests" "done"
+        else
+            say "Packages for tests" "could not be installed; tests that need them are skipped and say so" >&2
+        fi
+    fi
 fi
 
 stamp=.venv/.installed
