@@ -7,26 +7,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from api import rendering, sessions, who
-from api.routes_sign_in import Long, Own, Short, enter, go
+from api import sessions, who
+from api.pages import asking
+from api.routes_sign_in import Long, Own, Short, enter, form, go
 from labctl import errors, inviting
 from labctl.drivers import passkeys
-from labctl.model import people
 
 router = APIRouter(prefix="/invitation/{token}", include_in_schema=False)
 
 Token = Annotated[str, Path(max_length=100)]
 
-_TITLES = {
-    people.Errand.ACCOUNT: "Welcome",
-    people.Errand.CREDENTIAL: "A new way to sign in",
-    people.Errand.CLASS: "Run a class",
-    people.Errand.SEAT: "Your seat",
-}
-
 
 @router.get("")
-def show(request: Request, asker: who.Somebody, house: who.House, token: Token) -> HTMLResponse:
+def show(request: Request, asker: asking.Somebody, house: who.House, token: Token) -> HTMLResponse:
     """What it is for, and the form."""
     return _page(request, asker, house, token, inviting.Chosen())
 
@@ -43,7 +36,7 @@ def offer_passkey(request: Request, house: who.House, token: Token, name: Short 
 @router.post("", dependencies=[Own])
 def accept(
     request: Request,
-    asker: who.Somebody,
+    asker: asking.Somebody,
     house: who.House,
     token: Token,
     name: Short = "",
@@ -71,9 +64,8 @@ def _page(
     try:
         found = house.inviting.look(token)
     except errors.NotFound as gone:
-        return rendering.again(request, "sign_in/refused.html", gone)
+        return form(request, "sign_in/refused.html", gone)
     values: dict[str, Any] = {
-        "title": _TITLES[found.errand],
         "action": f"/invitation/{token}",
         "kind": found.errand.value,
         "classroom": found.classroom,
@@ -83,6 +75,4 @@ def _page(
         "known": asker.person.name if asker and asker.person.account else "",
         "passkeys": passkeys.usable(sessions.origin(request)),
     }
-    if error is not None:
-        return rendering.again(request, "sign_in/invitation.html", error, **values)
-    return rendering.render(request, "sign_in/invitation.html", **values)
+    return form(request, "sign_in/invitation.html", error, **values)

@@ -6,14 +6,14 @@ visitors in as somebody of its choice.
 
 from __future__ import annotations
 
-from importlib import resources
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from api import rendering, sessions, who
+from api import problems, sessions, who
+from api.pages import asking, render
 from labctl import errors, signing_in
 from labctl.drivers import passkeys
 
@@ -25,7 +25,7 @@ Long = Annotated[str, Form(max_length=passkeys.LONGEST_ANSWER)]
 
 
 @router.get("/sign-in")
-def sign_in(request: Request, asker: who.Somebody, next: str = "/") -> Response:  # noqa: A002  (the field's usual name)
+def sign_in(request: Request, asker: asking.Somebody, next: str = "/") -> Response:  # noqa: A002  (the field's usual name)
     """The form; whoever is signed in goes on."""
     if asker is not None:
         return go(within(next))
@@ -90,13 +90,6 @@ def from_provider(request: Request, house: who.House) -> Response:
     return enter(request, entry, entry.home)
 
 
-@router.get("/sign-in/passkeys.js")
-def script() -> Response:
-    """The one script of these pages."""
-    text = resources.files("api").joinpath("templates/sign_in/passkeys.js").read_text()
-    return Response(text, media_type="text/javascript", headers={"X-Content-Type-Options": "nosniff"})
-
-
 @router.post("/sign-out", dependencies=[Own])
 def sign_out(request: Request) -> Response:
     """In this browser."""
@@ -116,22 +109,25 @@ def sign_out_everywhere(request: Request, asker: who.Anyone, house: who.House) -
 
 
 @router.get("/account")
-def account(request: Request, asker: who.Anyone) -> HTMLResponse:
+def account(request: Request, asker: asking.Anyone) -> HTMLResponse:
     """Who I am here."""
-    words = sorted(asker.person.roles) + [f"runs {slug}" for slug in sorted(asker.person.runs)]
-    return rendering.render(request, "sign_in/account.html", person=asker.person.name, words=words, account=asker.person.account)
+    person = asker.person
+    return render.render(
+        request, "sign_in/account.html", person=person.name, roles=sorted(person.roles), runs=sorted(person.runs), account=person.account
+    )
 
 
 @router.get("/join")
 @router.get("/join/{code}")
-def join_form(request: Request, house: who.House, code: str = "") -> HTMLResponse:
+def join_form(request: Request, asker: asking.Somebody, house: who.House, code: str = "") -> HTMLResponse:
     """Which class, and who."""
+    del asker
     values: dict[str, Any] = {"code": code[:40], "person": "", "room": None}
     try:
         values["room"] = house.inviting.room_of(code, sessions.address(request)) if code else None
     except errors.LabctlError as error:
-        return rendering.again(request, "sign_in/join.html", error, **values)
-    return rendering.render(request, "sign_in/join.html", **values)
+        return form(request, "sign_in/join.html", error, **values)
+    return form(request, "sign_in/join.html", **values)
 
 
 @router.post("/join", dependencies=[Own])
@@ -140,7 +136,7 @@ def join(request: Request, house: who.House, code: Short = "", who: Short = "") 
     try:
         entry = house.inviting.join(code, who, sessions.address(request))
     except errors.LabctlError as error:
-        return rendering.again(request, "sign_in/join.html", error, code=code, person=who, room=None)
+        return form(request, "sign_in/join.html", error, code=code, person=who, room=None)
     return enter(request, entry, entry.home)
 
 
@@ -170,6 +166,9 @@ def enter(request: Request, entry: signing_in.Entry, home: str) -> Response:
 def _form(request: Request, next_: str, email: str = "", error: errors.LabctlError | None = None) -> HTMLResponse:
     provider = bool(sessions.house(request).settings.oidc_issuer)
     values: dict[str, Any] = {"next": next_, "email": email, "provider": provider, "passkeys": passkeys.usable(sessions.origin(request))}
-    if error is not None:
-        return rendering.again(request, "sign_in/sign_in.html", error, **values)
-    return rendering.render(request, "sign_in/sign_in.html", **values)
+    return form(request, "sign_in/sign_in.html", error, **values)
+
+
+def form(request: Request, name: str, error: errors.LabctlError | None = None, **values: object) -> HTMLResponse:
+    """A page with a form; where something was wrong with what was sent, with a sentence that says so."""
+    return render.render(request, name, status=problems.of(error).status if error else 200, error=error, **values)

@@ -16,11 +16,13 @@ from labctl.model.people import Right
 
 @dataclass(frozen=True)
 class Head:
-    """What the head of each page says of its asker: their name, and whether it leads to classes and to IT's page."""
+    """What the head of each page says of its asker: their name, and what it leads to."""
 
     name: str
     staff: bool
     it: bool
+    opens: bool = False
+    reads: bool = False
 
 
 def _sees_class(request: Request, asker: who.SeesClass) -> who.Asker:
@@ -47,8 +49,18 @@ def _anyone(request: Request, asker: who.Anyone) -> who.Asker:
     return _seen(request, asker)
 
 
+def _somebody(request: Request, asker: who.Somebody) -> who.Asker | None:
+    return _seen(request, asker) if asker is not None else None
+
+
 def _seen(request: Request, asker: who.Asker) -> who.Asker:
-    request.state.asker = Head(asker.person.name or asker.name, sees_classes(asker), asker.may(Right.ACCOUNTS))
+    request.state.asker = Head(
+        asker.person.name or asker.name,
+        sees_classes(asker),
+        asker.may(Right.ACCOUNTS),
+        opens=asker.may(Right.OPEN_CLASS),
+        reads=asker.may(Right.READ_COURSES),
+    )
     return asker
 
 
@@ -58,6 +70,8 @@ Opens = Annotated[who.Asker, Depends(_opens)]
 ReadsCourses = Annotated[who.Asker, Depends(_reads_courses)]
 ItOnly = Annotated[who.Asker, Depends(_it_only)]
 Anyone = Annotated[who.Asker, Depends(_anyone)]
+Somebody = Annotated[who.Asker | None, Depends(_somebody)]
+"""For pages that one may also look at without being signed in."""
 
 
 def sees_classes(asker: who.Asker) -> bool:

@@ -13,7 +13,7 @@ from api.pages import render
 
 def concerns(request: Request) -> bool:
     """Whether somebody looks at pages here. Programs ask below /api/; at an address that is nothing at all, browsers say that they are."""
-    if request.url.path.startswith(("/api/", "/ws/")):
+    if request.url.path.startswith(("/api/", "/ws/", "/static/")):
         return False
     return "endpoint" in request.scope or "text/html" in request.headers.get("accept", "")
 

@@ -74,12 +74,20 @@ def render(request: Request, template: str, /, *, status: int = 200, **values: A
         zone(request),
         nonce=nonce,
         path=request.url.path,
+        here=_here(request),
         asker=getattr(request.state, "asker", None),
         languages=texts.LANGUAGES,
         built=built(),
         **values,
     )
     return HTMLResponse(text, status_code=status, headers=headers(nonce))
+
+
+def _here(request: Request) -> str:
+    """Where this page can be opened again: the answer to a form cannot."""
+    if request.method != "GET":
+        return "/"
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
 def headers(nonce: str) -> dict[str, str]:

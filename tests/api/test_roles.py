@@ -96,7 +96,7 @@ def test_no_route_but_health_is_without_the_dependency_that_checks_the_role(hous
 
 
 # Pages that anybody may open: how else would anybody come in?
-OPEN_PAGES = {"/sign-in", "/sign-in/provider", "/sign-in/back", "/sign-in/passkeys.js", "/join", "/join/{code}", "/invitation/{token}"}
+OPEN_PAGES = {"/sign-in", "/sign-in/provider", "/sign-in/back", "/join", "/join/{code}", "/invitation/{token}"}
 
 
 def test_every_other_page_checks_the_role_or_at_least_whose_page_sent_the_form(house):

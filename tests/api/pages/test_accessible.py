@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tests.api.browser import Browser
 from tests.api.pages.test_pages import PAGES
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
@@ -92,4 +93,26 @@ def test_every_page_names_what_it_has(house, language):
     wrong["broken"] = complaints(client.get("/blueprints/broken").text)
     wrong["missing"] = complaints(client.get("/class/nowhere").text)
     wrong["watch"] = complaints(client.get("/class/monday/seat/1?mode=watch").text)
+    assert {address: found for address, found in wrong.items() if found} == {}
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "Sign in"), ("fr", "Connexion"), ("de", "Anmelden")])
+def test_the_pages_by_which_people_come_in_name_what_they_have_in_every_language(house, language, said):
+    house.open()
+    inviting = house.wiring.inviting
+    links = {
+        "account": inviting.person("", "eva@example.org", [], who="it"),
+        "class": inviting.to_class("monday", "Otto", "otto@example.com", who="eva"),
+        "seat": inviting.to_seat("monday", 1, who="eva"),
+    }
+    browser = Browser(house.app)
+    browser.headers["Accept-Language"] = language
+    assert f"<title>{said} " in browser.get("/sign-in").text
+    paths = ["/sign-in", "/join", f"/join/{inviting.class_code('monday', who='eva')}", "/invitation/nonsense"]
+    paths += [f"/invitation/{secret}" for secret, _ in links.values()]
+    wrong = {path: complaints(browser.get(path).text) for path in paths}
+    wrong["refused"] = complaints(browser.form("/sign-in", email="eva@example.org", password="wrong").text)
+    wrong["no seat"] = complaints(browser.form("/join", code="aaaaaaaa", who="ada").text)
+    weak = browser.form(f"/invitation/{links['account'][0]}", name="Eva", password="short")
+    wrong["weak"] = complaints(weak.text)
     assert {address: found for address, found in wrong.items() if found} == {}
