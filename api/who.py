@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api import sessions
-from labctl import errors, ports, wiring
+from labctl import errors, knowing, wiring
 from labctl.model import people
 from labctl.model.people import Right
 
@@ -32,6 +32,8 @@ class Asker:
     environment: str | None = None
     """A learner's own (the first, where there are several)."""
     person: people.Person = field(default_factory=lambda: people.Person(""))
+    proof: str = field(default="", repr=False)
+    """By what they are known (`labctl.knowing`), for what stays open after this request."""
 
     def may(self, right: Right, classroom: str | None = None) -> bool:
         """In that class or, without one, everywhere."""
@@ -43,9 +45,10 @@ class Asker:
             raise errors.NotFound(f"There is no {what}.", hint="A learner's token opens one seat only; /api/v1/me says which.")
 
 
-def of(person: people.Person) -> Asker:
+def of(known: knowing.Known) -> Asker:
     """As routes see them."""
-    return Asker(person.signature or person.name, person.role.value, person.places[0].environment if person.places else None, person)
+    person, first = known.person, next(iter(known.person.places), None)
+    return Asker(person.signature or person.name, person.role.value, first.environment if first else None, person, known.proof)
 
 
 def house(request: Request) -> wiring.Wiring:
@@ -62,17 +65,17 @@ def somebody(request: Request, wired: House, credentials: Bearer = None) -> Aske
     (a cookie, and another site's page).
     """
     if credentials is not None or "authorization" in request.headers:
-        token = wired.tokens.check(credentials.credentials) if credentials else None
-        if token is None:
+        known = wired.knowing.by_token(credentials.credentials) if credentials else None
+        if known is None:
             raise errors.Unauthenticated("That token is not valid (any more).", hint=_HOW)
-        return of(_bearer_of(token))
+        return of(known)
     secret = sessions.secret(request)
-    person = wired.signing_in.person(secret) if secret else None
-    if person is None:
+    known = wired.knowing.by_session(secret) if secret else None
+    if known is None:
         return None
     if request.method not in sessions.SAFE:
         sessions.refuse_other_pages(request)
-    return of(person)
+    return of(known)
 
 
 _HOW = "`labctl token create` makes one; send it as `Authorization: Bearer TOKEN`. In a browser, sign in at /sign-in."
@@ -98,12 +101,6 @@ class May:
             hint = "/api/v1/me says who is asking." if asker.person.account else "/api/v1/me says whose token it is."
             raise errors.Forbidden(f"A {asker.role} may not {self.right.value}.", hint=hint)
         return asker
-
-
-def _bearer_of(token: ports.Token) -> people.Person:
-    if token.environment is not None:
-        return people.Person(token.name, places=(people.Place("", 0, token.environment),))
-    return people.Person(token.name, roles=frozenset({people.Role(token.role)}))
 
 
 Anyone = Annotated[Asker, Depends(May(Right.KNOW_MYSELF))]

@@ -4,7 +4,7 @@ kept as hashes; each verb is one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -70,6 +70,12 @@ class Sessions(Protocol):
         """Who it is now, with roles, classes and seats as they are at this moment; None where it ended, the account is closed, the
         seat was given to somebody else, or an account's session was not used for `idle`. Marks it as seen.
         """
+
+    def session_proof(self, secret: str) -> str:
+        """By which `session_holders` finds the session again; nobody comes in with it."""
+
+    def session_holders(self, proofs: Iterable[str], idle: timedelta) -> Mapping[str, people.Person]:
+        """Who these are, as `person` says it; those that ended are left out. Marks nothing as seen."""
 
     def end_session(self, secret: str) -> None:
         """Sign out."""

@@ -6,7 +6,7 @@ Every verb may be repeated: each converges on what is already there. All block; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -225,6 +225,12 @@ class Tokens(Protocol):
 
     def check(self, secret: str) -> Token | None:
         """The owner, or None for an unknown, revoked or expired secret."""
+
+    def token_proof(self, secret: str) -> str:
+        """By which `token_holders` finds it again; nobody comes in with it."""
+
+    def token_holders(self, proofs: Iterable[str]) -> Mapping[str, Token]:
+        """Whose these are; revoked and expired ones are left out."""
 
     def revoke(self, name: str) -> bool:
         """False when there was none of that name."""

@@ -1,4 +1,4 @@
-"""Who somebody is: by password, passkey or identity provider; and the sessions that follow. What they may do is `model.people.MAY`.
+"""How somebody signs in: by password, passkey or identity provider. Who a session is says `labctl.knowing`, what they may `model.people`.
 
 Tries are counted by address and by account, in the store, so that all API processes count together. Nothing that is said to somebody
 who is not let in tells whether there is such an account. Links and class codes are `labctl.inviting`.
@@ -70,10 +70,6 @@ class SigningIn:
     journal: ports.Journal
     clock: ports.Clock
     rules: Rules = field(default_factory=Rules)
-
-    def person(self, secret: str) -> people.Person | None:
-        """Who that session is, now."""
-        return self.sessions.person(secret, self.rules.idle)
 
     def by_password(self, email: str, password: str, address: str) -> Entry:
         """Raises Forbidden, Busy after too many tries."""

@@ -7,12 +7,12 @@ A seat's learner has terminals of their own; staff watches, or joins in; of a se
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from labctl import entering as entering_
 from labctl import errors, ports
-from labctl.model import passage, viewing
+from labctl.model import passage, people, viewing
 
 _CLOSED = "that ticket is not good (any more)"
 
@@ -32,9 +32,11 @@ class Terminals:
 
     entering: entering_.Entering
     tickets: ports.Tickets
+    known: Callable[[Collection[str]], Mapping[str, people.Person]]
+    """Proofs -> who these are now (`labctl.knowing`)."""
 
     def ticket(
-        self, slug: str, number: int, machine: str, mode: viewing.Mode | None, *, who: str, staff: bool
+        self, slug: str, number: int, machine: str, mode: viewing.Mode | None, *, who: str, staff: bool, proof: str
     ) -> tuple[str, viewing.Ticket]:
         """A ticket for that machine, and what it opens; without a mode a learner's own, or watching for staff. Whose seat it is was
         asked before. Raises NotFound (no such machine to enter), Forbidden (mode), Conflict (the seat cannot be entered).
@@ -54,7 +56,7 @@ class Terminals:
                 hint="Trainers watch or join; learners have their own.",
             )
         until = min(self.entering.desk.clock.now() + viewing.TICKET_LIFE, way.until)
-        made = viewing.Ticket(way.principal, way.environment, target.name, chosen, who, until)
+        made = viewing.Ticket(way.principal, way.environment, target.name, chosen, who, until, proof)
         secret = secrets.token_urlsafe(32)
         self.tickets.keep_ticket(secret, made)
         return secret, made
@@ -65,6 +67,8 @@ class Terminals:
         if ticket is None:
             raise errors.Unauthenticated(_CLOSED)
         way = self.entering.way(ticket.principal)
+        if not _theirs(self.known([ticket.proof]).get(ticket.proof), ticket):
+            raise errors.Unauthenticated(_CLOSED)
         target = way.target(ticket.machine)
         if target is None or way.environment != ticket.environment:
             raise errors.Forbidden(_CLOSED)
@@ -77,6 +81,23 @@ class Terminals:
         """A certificate of ten minutes for the API's own key of the moment. Raises Forbidden."""
         return self.entering.certify(principal, public_key)
 
-    def still(self, principals: Sequence[str]) -> frozenset[str]:
-        """Which of these may be in now, each as "principal environment"."""
-        return self.entering.still(principals)
+    def ended(self, tickets: Collection[viewing.Ticket]) -> dict[viewing.Ticket, viewing.Ending]:
+        """Those of these that were admitted and may be open no more."""
+        alive = self.entering.still(sorted({one.principal for one in tickets}))
+        known = self.known({one.proof for one in tickets})
+        found: dict[viewing.Ticket, viewing.Ending] = {}
+        for one in tickets:
+            if f"{one.principal} {one.environment}" not in alive:
+                found[one] = viewing.Ending.SEAT
+            elif not _theirs(known.get(one.proof), one):
+                found[one] = viewing.Ending.PERSON
+        return found
+
+
+def _theirs(person: people.Person | None, ticket: viewing.Ticket) -> bool:
+    """Whether somebody with these rights may still be where that ticket led."""
+    named = passage.seat_of(ticket.principal)
+    if person is None or named is None:
+        return False
+    mine = ticket.mode is viewing.Mode.OWN and person.owns(ticket.environment)
+    return mine or person.may(people.Right.ENTER_SEATS, named[0])

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from labctl import fitting as fitting_
     from labctl import helping as helping_
     from labctl import inviting as inviting_
+    from labctl import knowing as knowing_
     from labctl import people_ports
     from labctl import seating as seating_
     from labctl import signing_in as signing_in_
@@ -343,7 +344,7 @@ class Wiring:
 
     @cached_property
     def signing_in(self) -> signing_in_.SigningIn:
-        """Says who somebody is."""
+        """Signs people in."""
         from labctl import signing_in
         from labctl.drivers import passkeys, passwords
 
@@ -364,6 +365,13 @@ class Wiring:
                 trust_email=self.settings.oidc_trust_email,
             ),
         )
+
+    @cached_property
+    def knowing(self) -> knowing_.Knowing:
+        """Says who somebody is."""
+        from labctl import knowing
+
+        return knowing.Knowing(self.database, self.tokens, timedelta(hours=self.settings.idle_hours))
 
     @cached_property
     def inviting(self) -> inviting_.Inviting:
@@ -396,7 +404,7 @@ class Wiring:
         """Says who may be at which terminal."""
         from labctl import terminals
 
-        return terminals.Terminals(self.entering, self.tickets)
+        return terminals.Terminals(self.entering, self.tickets, self.knowing.still)
 
     @cached_property
     def guest_port(self) -> int:

@@ -22,7 +22,7 @@ from typing import Any
 ENDED = 4000
 """The shell ended by itself; a new one may be opened."""
 TICKET = 4401
-"""No ticket in time, or not a good one; a new one may be asked for."""
+"""No ticket in time, or not a good one, or whoever had it is signed out; a new one may be asked for."""
 CLOSED = 4410
 """The seat may be entered no more: lease over, reset, swap, close. Look at the page, do not reconnect."""
 CROWDED = 4429

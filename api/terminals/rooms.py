@@ -1,11 +1,13 @@
-"""Who is at which terminal: everybody there is told of everybody, and whose seat may be entered no more is out within a second."""
+"""Who is at which terminal: everybody there is told of everybody, and who may be there no more is out within a second: their seat may be
+entered by nobody, or they are signed out.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
 
 from api.terminals import frames
@@ -20,15 +22,17 @@ SEAT = 24
 
 _log = logging.getLogger(__name__)
 
-Still = Callable[[frozenset[str]], Awaitable[frozenset[str]]]
-"""Principals -> those that may be in, each as "principal environment". Raises LabctlError."""
+Ended = Callable[[frozenset[viewing.Ticket]], Awaitable[Mapping[viewing.Ticket, viewing.Ending]]]
+"""Those of these that may be open no more. Raises LabctlError."""
+
+CODES = {viewing.Ending.SEAT: frames.CLOSED, viewing.Ending.PERSON: frames.TICKET}
 
 
 class Rooms:
     """All terminals of this process."""
 
-    def __init__(self, still: Still, now: Callable[[], datetime]) -> None:
-        self._still = still
+    def __init__(self, ended: Ended, now: Callable[[], datetime]) -> None:
+        self._ended = ended
         self._now = now
         self._viewers: set[Viewer] = set()
         self._looking: asyncio.Task[None] | None = None
@@ -113,16 +117,14 @@ class Rooms:
         """One look."""
         inside = set(self._viewers)
         try:
-            alive = await self._still(frozenset(one.admission.way.principal for one in inside))
+            ended = await self._ended(frozenset(one.admission.ticket for one in inside))
         except errors.LabctlError as error:
             _log.warning("cannot ask who may stay at a terminal: %s", error)
             now = self._now()
-            alive = frozenset(_place(one) for one in inside if one.admission.way.until > now)
+            ended = {one.admission.ticket: viewing.Ending.SEAT for one in inside if one.admission.way.until <= now}
         for one in inside:
-            if _place(one) not in alive:
+            why = ended.get(one.admission.ticket)
+            if why is viewing.Ending.SEAT:
                 self._allowed.discard(one.admission.way.environment)
-                one.end(frames.CLOSED)
-
-
-def _place(viewer: Viewer) -> str:
-    return f"{viewer.admission.way.principal} {viewer.admission.way.environment}"
+            if why is not None:
+                one.end(CODES[why])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from anyio import to_thread
@@ -16,7 +17,7 @@ from api.routes_classes import Notes, Slug
 from api.routes_seats import Number, own
 from api.terminals import frames, guests, rooms, shells, viewer
 from labctl import errors, terminals, wiring
-from labctl.model import people
+from labctl.model import people, viewing
 
 FIRST_SECONDS = 5.0
 """For the first message."""
@@ -44,11 +45,11 @@ def hall(wired: wiring.Wiring) -> Hall:
     async def certify(principal: str, key: str) -> str:
         return await to_thread.run_sync(wired.terminals.certify, principal, key)
 
-    async def still(principals: frozenset[str]) -> frozenset[str]:
-        return await to_thread.run_sync(wired.terminals.still, sorted(principals))
+    async def ended(tickets: frozenset[viewing.Ticket]) -> Mapping[viewing.Ticket, viewing.Ending]:
+        return await to_thread.run_sync(wired.terminals.ended, tickets)
 
     inside = guests.Guests(wired.authority.host_authority, certify, port=wired.guest_port)
-    return Hall(wired, inside, rooms.Rooms(still, wired.clock.now))
+    return Hall(wired, inside, rooms.Rooms(ended, wired.clock.now))
 
 
 @router.post(
@@ -73,7 +74,7 @@ def new_ticket(
         raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to open a terminal in.")
     # A trainer who sits on the seat has a learner's terminals there.
     staff = asker.may(people.Right.ENTER_SEATS, slug) and not asker.person.owns(seat.environment)
-    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=asker.name, staff=staff)
+    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=asker.name, staff=staff, proof=asker.proof)
     response.headers["Cache-Control"] = "no-store"
     return shapes_terminal.TicketShape(ticket=secret, until=made.until, machine=made.machine, mode=made.mode)
 

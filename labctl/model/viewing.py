@@ -28,3 +28,14 @@ class Ticket:
     mode: Mode
     who: str
     until: datetime
+    proof: str = ""
+    """By what they were known when they asked for it (`labctl.knowing`): when that ends, so does the terminal."""
+
+
+class Ending(StrEnum):
+    """Why a terminal may be open no more."""
+
+    SEAT = "seat"
+    """The seat may be entered by nobody now: lease over, reset, swap, close."""
+    PERSON = "person"
+    """They are signed out, their token is revoked, or the seat is not theirs any more."""

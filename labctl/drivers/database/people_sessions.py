@@ -5,6 +5,8 @@ taken from somebody is taken at once.
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,16 +41,33 @@ class SessionRows(part.Part):
 
     def person(self, secret: str, idle: timedelta) -> people.Person | None:
         """See `people_ports.Sessions`."""
-        mine, now = sessions.c.digest == self._session(secret), self._clock.now()
+        digest, now = self._session(secret), self._clock.now()
         with self._connection.reading() as connection:
-            row = connection.execute(sa.select(sessions).where(mine)).one_or_none()
-            if row is None or row.until <= now or (row.account and row.seen + idle <= now):
-                return None
-            found = _somebody(connection, row.account) if row.account else _sitting(connection, row.sitting)
-        if found is not None and row.seen + SEEN_EVERY <= now:
+            seen, found = self._holders(connection, [digest], idle).get(digest, (now, None))
+        if found is not None and seen + SEEN_EVERY <= now:
             with self._connection.writing() as connection:
-                connection.execute(sa.update(sessions).where(mine).values(seen=now))
+                connection.execute(sa.update(sessions).where(sessions.c.digest == digest).values(seen=now))
         return found
+
+    def session_proof(self, secret: str) -> str:
+        """See `people_ports.Sessions`."""
+        return self._session(secret).hex()
+
+    def session_holders(self, proofs: Iterable[str], idle: timedelta) -> dict[str, people.Person]:
+        """See `people_ports.Sessions`."""
+        with self._connection.reading() as connection:
+            found = self._holders(connection, [bytes.fromhex(proof) for proof in proofs], idle)
+        return {digest.hex(): person for digest, (_, person) in found.items()}
+
+    def _holders(self, connection: sa.Connection, digests: Sequence[bytes], idle: timedelta) -> dict[bytes, tuple[datetime, people.Person]]:
+        """Of those that are good: when they were last seen, and who they are. As many questions for a thousand as for one."""
+        now = self._clock.now()
+        rows = connection.execute(sa.select(sessions).where(sessions.c.digest.in_(digests), sessions.c.until > now)).all()
+        good = [row for row in rows if not row.account or row.seen + idle > now]
+        known = _somebodies(connection, {row.account for row in good if row.account})
+        there = _sittings(connection, {row.sitting for row in good if not row.account})
+        found = {bytes(row.digest): (row.seen, known.get(row.account) if row.account else there.get(row.sitting)) for row in good}
+        return {digest: (seen, person) for digest, (seen, person) in found.items() if person is not None}
 
     def end_session(self, secret: str) -> None:
         """See `people_ports.Sessions`."""
@@ -128,38 +147,48 @@ def _sits(number: int, seat: int) -> sa.ColumnElement[bool]:
     return (memberships.c.classroom == number) & (memberships.c.seat == seat)
 
 
-def _somebody(connection: sa.Connection, id_: str) -> people.Person | None:
-    """An account as it is now, with the classes it co-trains and the seats that the roster gives to its address."""
-    row = connection.execute(sa.select(accounts).where(accounts.c.id == id_)).one_or_none()
-    if row is None or row.closed is not None:
-        return None
-    known = people_accounts.account(row)
-    runs = sa.select(classrooms.c.slug).join(memberships, memberships.c.classroom == classrooms.c.id)
-    runs = runs.where(memberships.c.account == id_, memberships.c.role == people.Role.COTRAINER.value, classrooms.c.living)
+def _somebodies(connection: sa.Connection, ids: Collection[str]) -> dict[str, people.Person]:
+    """Accounts as they are now, each with the classes it co-trains and the seats that the roster gives to its address."""
+    if not ids:
+        return {}
+    rows = connection.execute(sa.select(accounts).where(accounts.c.id.in_(ids), accounts.c.closed.is_(None))).all()
+    known = [people_accounts.account(row) for row in rows]
+    runs, places = defaultdict(set), defaultdict(list)
+    run = sa.select(memberships.c.account, classrooms.c.slug).join(classrooms, memberships.c.classroom == classrooms.c.id)
+    run = run.where(memberships.c.account.in_(ids), memberships.c.role == people.Role.COTRAINER.value, classrooms.c.living)
+    for account, slug in connection.execute(run).all():
+        runs[account].add(slug)
     email = sa.func.lower(seats.c.learner["email"].as_string())
-    places = _places().where(classrooms.c.living, email == known.email)
-    return people.Person(
-        name=known.name,
-        roles=known.roles,
-        runs=frozenset(connection.scalars(runs)),
-        places=tuple(_place(one) for one in connection.execute(places).all()),
-        account=known.id,
-        signature=known.email,
-    )
+    mine = _places().add_columns(email.label("email")).where(classrooms.c.living, email.in_([one.email for one in known]))
+    for row in connection.execute(mine).all():
+        places[row.email].append(_place(row))
+    return {
+        one.id: people.Person(
+            name=one.name,
+            roles=one.roles,
+            runs=frozenset(runs[one.id]),
+            places=tuple(places[one.email]),
+            account=one.id,
+            signature=one.email,
+        )
+        for one in known
+    }
 
 
-def _sitting(connection: sa.Connection, id_: int) -> people.Person | None:
-    """Somebody without an account: nobody once the class is over."""
+def _sittings(connection: sa.Connection, ids: Collection[int]) -> dict[int, people.Person]:
+    """People without an account: nobody once the class is over."""
+    if not ids:
+        return {}
     query = (
         _places()
-        .add_columns(memberships.c.name)
+        .add_columns(memberships.c.id, memberships.c.name)
         .join(memberships, (memberships.c.classroom == seats.c.classroom) & (memberships.c.seat == seats.c.number))
     )
-    row = connection.execute(query.where(memberships.c.id == id_, classrooms.c.living)).one_or_none()
-    if row is None:
-        return None
-    sitting = people.Sitting(row.slug, row.number, row.name)
-    return people.Person(name=row.name, places=(_place(row),), signature=sitting.signature)
+    rows = connection.execute(query.where(memberships.c.id.in_(ids), classrooms.c.living)).all()
+    return {
+        row.id: people.Person(name=row.name, places=(_place(row),), signature=people.Sitting(row.slug, row.number, row.name).signature)
+        for row in rows
+    }
 
 
 def _places() -> sa.Select[Any]:

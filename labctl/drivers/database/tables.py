@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0008"
+HEAD = "0009"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -173,6 +173,7 @@ tickets = sa.Table(
     sa.Column("mode", sa.Text, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("until", Moment, nullable=False),
+    sa.Column("proof", sa.Text, nullable=False, server_default=""),
 )
 
 # Raised hands belong to the seat, not to its environment: a swap must not make a learner ask again. Lowered ones are gone; the journal

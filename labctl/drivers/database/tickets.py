@@ -32,4 +32,5 @@ class TicketRows(part.Part):
             mode=viewing.Mode(row.mode),
             who=row.who,
             until=row.until,
+            proof=row.proof,
         )

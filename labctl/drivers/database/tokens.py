@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -51,7 +53,18 @@ class TokenRows(part.Part):
             return None
         if row.expires is not None and row.expires <= self._clock.now():
             return None
-        return Token(name=row.name, role=row.role, environment=row.environment, expires=row.expires)
+        return _token(row)
+
+    def token_proof(self, secret: str) -> str:
+        """See `ports.Tokens`."""
+        return _digest(secret).hex()
+
+    def token_holders(self, proofs: Iterable[str]) -> dict[str, Token]:
+        """See `ports.Tokens`."""
+        good = tokens.c.expires.is_(None) | (tokens.c.expires > self._clock.now())
+        query = sa.select(tokens).where(tokens.c.digest.in_([bytes.fromhex(proof) for proof in proofs]), good)
+        with self._connection.reading() as connection:
+            return {bytes(row.digest).hex(): _token(row) for row in connection.execute(query).all()}
 
     def revoke(self, name: str) -> bool:
         """Whether there was one."""
@@ -62,8 +75,12 @@ class TokenRows(part.Part):
         """All of them, by name; never a secret."""
         with self._connection.reading() as connection:
             found = connection.execute(sa.select(tokens).order_by(tokens.c.name)).all()
-        return tuple(Token(name=row.name, role=row.role, environment=row.environment, expires=row.expires) for row in found)
+        return tuple(_token(row) for row in found)
 
 
 def _digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
+
+
+def _token(row: Any) -> Token:
+    return Token(name=row.name, role=row.role, environment=row.environment, expires=row.expires)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -10,6 +11,7 @@ from websockets.sync import client
 
 from api.terminals import rooms
 from labctl import ports
+from tests.api.browser import Browser
 from tests.api.terminals.conftest import Tab
 
 PROMPT = rb"\$ "
@@ -205,3 +207,69 @@ def test_a_revoked_token_asks_for_no_ticket(own_world):
     assert own_world.ask("guest").status_code == 201
     own_world.wiring.tokens.revoke("guest")
     assert own_world.ask("guest").status_code == 401
+
+
+def signed_in(world, seat=None):
+    """A browser of Otto's, who trains the class with Eva; or of a learner with a class's code."""
+    browser = Browser(world.api.made, world.api.url)
+    inviting = world.wiring.inviting
+    if seat is None:
+        secret, _ = inviting.to_class("monday", "Otto", "otto@example.com", who="eva")
+        browser.form(f"/invitation/{secret}", password="correct horse battery staple")
+    else:
+        browser.form("/join", code=inviting.class_code("monday", who="eva"), who="ada")
+    browser.headers["Origin"] = browser.origin
+    return browser
+
+
+def shown_by(world, browser, **wanted):
+    answer = browser.post("/api/v1/classrooms/monday/seats/1/tickets", json={"machine": "box", **wanted})
+    assert answer.status_code == 201, answer.text
+    return world.show(answer.json()["ticket"])
+
+
+@pytest.mark.parametrize("happens", ["signs out", "signs out everywhere", "account closed", "idle"])
+def test_a_trainers_terminals_end_when_they_are_signed_out(own_world, happens):
+    otto, people_ = signed_in(own_world), own_world.wiring.signing_in
+    watching = shown_by(own_world, otto)
+    watching.until(PROMPT)
+    learner = own_world.tab("ada")
+    learner.until(PROMPT)
+    account = people_.accounts.account(email="otto@example.com").id
+    if happens == "signs out":
+        otto.form("/sign-out")
+    elif happens == "signs out everywhere":
+        people_.sign_out_everywhere(account, who="it")
+    elif happens == "account closed":
+        people_.close_account(account, who="it")
+    else:
+        own_world.wiring.desk.extend("monday", own_world.clock.now() + timedelta(hours=17), who="eva")
+        own_world.clock.pass_(hours=13)
+    assert watching.closed() == 4401
+    learner.type("echo still-$((1+1))\r")
+    learner.until(rb"still-2")
+
+
+def test_a_learners_terminal_ends_when_their_seat_is_freed_for_another(own_world):
+    tab = shown_by(own_world, signed_in(own_world, 1))
+    tab.until(PROMPT)
+    own_world.wiring.inviting.free_seat("monday", 1, who="eva")
+    assert tab.closed() == 4401
+
+
+def test_terminals_of_a_revoked_token_end(own_world):
+    tab = own_world.tab("ada")
+    tab.until(PROMPT)
+    watcher = own_world.tab("eva")
+    watcher.until(PROMPT)
+    own_world.wiring.tokens.revoke("eva")
+    assert watcher.closed() == 4401
+    tab.type("echo still-$((1+1))\r")
+    tab.until(rb"still-2")
+
+
+def test_a_ticket_opens_nothing_after_signing_out(own_world):
+    otto = signed_in(own_world)
+    ticket = otto.post("/api/v1/classrooms/monday/seats/1/tickets", json={"machine": "box"}).json()["ticket"]
+    otto.form("/sign-out")
+    assert own_world.show(ticket).closed() == 4401
