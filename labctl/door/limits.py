@@ -16,7 +16,7 @@ class Limits:
     """Per process, except where said. Rates in bytes per second, both directions together."""
 
     unknown: int = 300
-    """Connections that have not signed in yet."""
+    """Connections that have not signed in yet; beyond them one goes for each that comes (`server.House.make_room`)."""
     connections: int = 24
     """Of one seat."""
     channels: int = 96

@@ -132,6 +132,7 @@ class Inside(asyncssh.SSHClientSession[bytes]):
         self._outside = outside
         self._quota = quota
         self._channel: Any = None
+        self._last: Callable[[], None] | None = None
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         """Kept, to stop reading by."""
@@ -148,12 +149,12 @@ class Inside(asyncssh.SSHClientSession[bytes]):
         return True
 
     def exit_status_received(self, status: int) -> None:
-        """The command's own."""
-        self._outside.exit(status)
+        """The command's own. Kept to the end: sshd says it when the command is over, and what that printed last may come after."""
+        self._last = lambda: self._outside.exit(status)
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        """The command's end by a signal."""
-        self._outside.exit_with_signal(signal, core_dumped, msg, lang)
+        """The command's end by a signal. Kept to the end, too."""
+        self._last = lambda: self._outside.exit_with_signal(signal, core_dumped, msg, lang)
 
     def pause_writing(self) -> None:
         """The guest reads slowly: the learner is not read."""
@@ -166,7 +167,7 @@ class Inside(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         """Without an exit status the guest went away."""
         del exc
-        self._outside.close()
+        (self._last or self._outside.close)()
 
 
 def _pause(channel: Any, seconds: float) -> None:

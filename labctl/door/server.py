@@ -10,7 +10,9 @@ Everything else is refused: shells and files of the door itself, other addresses
 from __future__ import annotations
 
 import asyncio
+import collections
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +51,21 @@ class House:
         """The seat's one bucket, however many connections it has."""
         return self.quotas.setdefault(principal, limits.Quota(self.caps.rate))
 
+    def make_room(self) -> None:
+        """Where too many have not said who they are, one of them goes: of the address that has most of them, somebody who has not even
+        agreed on keys before somebody who is asked for a code, and of these the one that was here longest. Whoever comes to
+        sign in takes a moment; to refuse the newest would let anybody shut everybody out.
+        """
+        unknown = [door for door in self.connections if door.way is None]
+        if len(unknown) < self.caps.unknown:
+            return
+        crowds = collections.Counter(door.address for door in unknown)
+        crowd = max(crowds.values())
+        going = min((door for door in unknown if crowds[door.address] == crowd), key=lambda door: (door.begun, door.since))
+        LOG.warning("%d have not signed in: one of %d from %s goes", len(unknown), crowd, going.address)
+        self.connections.discard(going)
+        going.abort()
+
     def of(self, principal: str) -> list[Door]:
         """The seat's connections."""
         return [door for door in self.connections if door.way is not None and door.way.principal == principal]
@@ -66,17 +83,17 @@ class Door(asyncssh.SSHServer):
         self._shown: passage.Way | None = None
         self.way: passage.Way | None = None
         self.channels = 0
+        self.address = ""
+        self.since = time.monotonic()
+        self.begun = False
         self._guest: asyncssh.SSHClientConnection | None = None
         self._entering: asyncio.Task[asyncssh.SSHClientConnection] | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        """Too many who have not said who they are: this one goes at once."""
+        """Room is made for it, whoever it is."""
         self._conn = conn
-        unknown = sum(door.way is None for door in self._house.connections)
-        if unknown >= self._house.caps.unknown:
-            LOG.warning("refused a connection: %d have not signed in", unknown)
-            conn.abort()
-            return
+        self.address = str((conn.get_extra_info("peername") or ("",))[0])
+        self._house.make_room()
         self._house.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -93,6 +110,11 @@ class Door(asyncssh.SSHServer):
             if not self._house.of(self.way.principal):
                 self._house.quotas.pop(self.way.principal, None)
 
+    def abort(self) -> None:
+        """Without a word: nobody is known to be there."""
+        if self._conn is not None:
+            self._conn.abort()
+
     def end(self) -> None:
         """It may be in no more: at once, whatever it is doing."""
         if self._guest is not None:
@@ -104,6 +126,7 @@ class Door(asyncssh.SSHServer):
 
     def begin_auth(self, username: str) -> bool:
         """Everybody has to prove something."""
+        self.begun = True
         self._login, _, self._machine = username.partition("+")
         return True
 

@@ -34,6 +34,12 @@ def test_a_code_opens_the_machine_once(doorway):
     assert "Permission denied" in again.stderr or "wrong codes" in again.stderr
 
 
+def test_what_a_command_leaves_to_say_after_its_end_passes_the_relay_too(doorway):
+    """Sshd tells the exit status as soon as the shell has ended, before what others still write into the same pipe."""
+    done = doorway.relay("127.0.0.1", "(sleep 0.5; echo late) & exit 3", code=doorway.code())
+    assert (done.returncode, done.stdout) == (3, "late\n"), done.stderr
+
+
 def test_files_pass_by_scp_through_the_relay(doorway, tmp_path):
     data = bytes(range(256)) * 40_000
     (tmp_path / "up").write_bytes(data)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
+import socket
 import subprocess
 import time
 from datetime import timedelta
@@ -135,6 +139,42 @@ def _stay(doorway):
     )
     assert client.stdout.readline() == b"in\n"
     return client
+
+
+def test_whoever_knocks_and_says_nothing_keeps_nobody_out_not_even_somebody_who_types_a_code(tmp_path):
+    narrow = conftest.Doorway(tmp_path, unknown=3)
+    address = ("127.0.0.1", narrow.door.port)
+    try:
+        with contextlib.ExitStack() as stack:
+            code = narrow.code()
+            waiting = stack.enter_context(_typing(narrow))
+            silent = [stack.enter_context(socket.create_connection(address)) for _ in range(12)]
+            wait_for(lambda: len(narrow.door.house.connections) == 3)
+            assert narrow.ssh("box", "true").returncode == 0
+            assert waiting.poll() is None, "who is asked for a code goes after those who said nothing"
+            assert narrow.relay("127.0.0.1", "true", code=code).returncode == 0
+            silent[0].settimeout(10)
+            while silent[0].recv(1000):
+                continue
+    finally:
+        narrow.close()
+
+
+@contextlib.contextmanager
+def _typing(doorway):
+    """A client that is asked for its code, and whose owner takes their time."""
+    ask = doorway.folder / "slow-ask"
+    ask.write_text("#!/bin/sh\ntouch $0.asked\nexec sleep 60\n")
+    ask.chmod(0o700)
+    words = ["-F", "none", "-p", str(doorway.door.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}
+    client = subprocess.Popen(["ssh", *words, "ada+box@127.0.0.1"], env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        wait_for(ask.with_name("slow-ask.asked").exists)
+        yield client
+    finally:
+        os.killpg(client.pid, signal.SIGKILL)
+        client.wait(10)
 
 
 def test_a_seat_has_so_many_connections_and_channels_and_no_more(tmp_path):

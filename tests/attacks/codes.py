@@ -1,0 +1,95 @@
+"""At the SSH door without a key: guessed, used and stolen codes, and names that try to mean another machine."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncssh
+
+from tests.attacks import Tried, rows
+from tests.attacks.door import relay
+from tests.attacks.world import World
+
+GUESSES = 27
+
+
+class _Guesser(asyncssh.SSHClient):
+    """Answers each prompt with another code."""
+
+    def __init__(self, codes: list[str]) -> None:
+        self.codes = codes
+        self.asked = 0
+
+    def kbdint_auth_requested(self) -> str:
+        """Whatever is asked."""
+        return ""
+
+    def kbdint_challenge_received(self, name: str, instructions: str, lang: str, prompts: Any) -> list[str] | None:
+        """The next guess, until there is none left."""
+        del name, instructions, lang
+        if not prompts:
+            return []
+        if self.asked >= len(self.codes):
+            return None
+        self.asked += 1
+        return [self.codes[self.asked - 1]]
+
+
+async def _guess(world: World, user: str, codes: list[str]) -> tuple[bool, int]:
+    """Whether somebody got in, and how many guesses were taken."""
+    guesser = _Guesser(codes)
+    try:
+        async with asyncio.timeout(60):
+            conn, _ = await asyncssh.create_connection(
+                lambda: guesser, "127.0.0.1", world.door_port, username=user, known_hosts=None, config=None, agent_path=None,
+                client_keys=None, preferred_auth="keyboard-interactive",
+            )  # fmt: skip
+    except (asyncssh.Error, OSError, TimeoutError):
+        return False, guesser.asked
+    conn.abort()
+    return True, guesser.asked
+
+
+def codes(world: World) -> list[Tried]:
+    """Row: guess codes; reuse; another's code."""
+    row = rows.DOOR_CODES
+    good = world.code("ada")
+    world.must("uid=" in relay(world, "ada", good, "id").stdout, "a good code does not open the door")
+    done = [Tried(row, "a code used a second time", "uid=" not in relay(world, "ada", good, "id").stdout)]
+    for what, user in (("grace's code under mallory's name", "mallory+box"), ("grace's code under mallory's name alone", "mallory")):
+        stolen = relay(world, "mallory", world.code("grace"), "id", user=user)
+        done.append(Tried(row, what, "uid=" not in stolen.stdout))
+    burnt = world.code("grace")
+    relay(world, "mallory", burnt, "id")
+    done.append(Tried(row, "a code once it was shown under a wrong name", "uid=" not in relay(world, "grace", burnt, "id").stdout))
+    last = world.code("ada")
+    inside, asked = asyncio.run(_guess(world, "ada+box", ["aaaaaaaa", "bbbbbbbb", "cccccccc", *["dddddddd"] * (GUESSES - 4), last]))
+    done.append(Tried(row, f"{GUESSES} guesses on one connection, the last of them right", not inside and asked <= 3, note=f"{asked} taken"))
+    # From here on this name is closed for a minute, so it is a name that nobody has.
+    taken = [asyncio.run(_guess(world, "nobody+box", ["aaaaaaaa"] * 9))[1] for _ in range(9)]
+    done.append(Tried(row, "guesses on nine connections after each other", sum(taken) <= 18, note=f"{sum(taken)} of 81 asked for"))
+    other = relay(world, "ada", world.code("ada"), "id")
+    world.must("uid=" in other.stdout, "after guesses at somebody else's name nobody comes in")
+    return done
+
+
+_NAMES = (
+    "{me}+store", "{me}+theirs", "{me}+../box", "{me}+box/../store", "{me}+box+store", "{me}+{theirs}", "{me}+{address}", "{me}+127.0.0.1",
+    "{me}+localhost", "{me}+box\0store", "{me}+BOX", "{me}+ box", "{me}+box.{principal}.lab", "{me}+*", "{me}++box", "{me}+box@{address}",
+    "grace+box", "+box", "root+box", "{principal}+box", "{principal}", "{me}\0+box", "{me}+box\n", "{upper}+box", "{me}+bоx", "{me}+" + "x" * 4000,
+)  # fmt: skip
+
+
+def paths(world: World) -> list[Tried]:
+    """Row: path tricks in user+machine. Each with a code that is good."""
+    me, theirs = world.seat("mallory"), world.seat("grace")
+    words = {"me": "mallory", "upper": "MALLORY", "theirs": theirs.environment, "address": theirs.address, "principal": theirs.principal}
+    world.must(asyncio.run(_guess(world, "mallory+box", [world.code("mallory")]))[0], "a good code does not open the door")
+    del me
+    done = []
+    for name in _NAMES:
+        user = name.format(**words)
+        inside, _ = asyncio.run(_guess(world, user, [world.code("mallory")]))
+        done.append(Tried(rows.RELAY_PATHS, f"sign in as {name[:24]!r}", not inside))
+    return done
