@@ -5,16 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import subprocess
-import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import asyncssh
 
-from labctl.drivers import ssh_ca
 from tests.attacks import Tried, rows
 from tests.attacks.world import World
 
@@ -40,17 +35,48 @@ def _addresses(world: World) -> list[tuple[str, str, int]]:
     number = int.from_bytes(bytes(octets))
     api = int(world.house.environment["LABCTL_API_PORT"])
     tried = [("another seat's machine by address", theirs.address, 22), ("own machine by address", mine.address, 22)]
-    tried += [(f"another seat's host name {name}", name, 22) for name in (f"box.{theirs.principal}.lab", f"box@{theirs.principal}", "grace")]
+    tried += [
+        (f"another seat's host name {name}", name, 22) for name in (f"box.{theirs.principal}.lab", f"box@{theirs.principal}", "grace")
+    ]
     tried += [("a machine without access", "store", 22), ("its address", mine.store, 22)]
     tried += [(f"port {port} of the own machine", "box", port) for port in (23, 2222, 0, 65535)]
-    loopback = ("127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "0", "::1", "::", "::ffff:127.0.0.1")
+    loopback = (
+        "127.0.0.1",
+        "localhost",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "0.0.0.0",
+        "0",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+    )
     tried += [(f"the API at {host}", host, api) for host in (*loopback, "LOCALHOST", "localhost.", "ip6-localhost", "localhost\0")]
     tried += [(f"the door itself at {host}", host, world.door_port) for host in ("127.0.0.1", "::1")]
-    tried += [(f"metadata at {host}", host, 80) for host in ("169.254.169.254", "[::ffff:a9fe:a9fe]", "2852039166", "metadata.google.internal")]
+    tried += [
+        (f"metadata at {host}", host, 80) for host in ("169.254.169.254", "[::ffff:a9fe:a9fe]", "2852039166", "metadata.google.internal")
+    ]
     odd = [str(number), hex(number), ".".join(f"{part:03o}" for part in octets), f"{octets[0]}.{octets[1]}.{octets[3]}"]
     odd += [f"::ffff:{theirs.address}", f"{theirs.address}.", f" {theirs.address}", f"{theirs.address}\0box", f"box\0{theirs.address}"]
     tried += [(f"another seat's address written as {host!r}", host, 22) for host in odd]
-    names = ("BOX", "box.", "box ", " box", "./box", "../box", "box/../box", "box\n", "bоx", "b*x", "", "*", "box,store", "x" * 5000)
+    names = (
+        "BOX",
+        "box.",
+        "box ",
+        " box",
+        "./box",
+        "../box",
+        "box/../box",
+        "box\n",
+        "b\N{CYRILLIC SMALL LETTER O}x",
+        "b*x",
+        "",
+        "*",
+        "box,store",
+        "x" * 5000,
+    )
     tried += [(f"own machine's name written as {host[:12]!r}", host, 22) for host in names]
     return [*tried, ("labctl's own address on the management network", str(world.wired.site.own_address), 22)]
 
@@ -87,13 +113,13 @@ async def _channels(world: World) -> list[Tried]:
             "channel to an abstract unix socket": lambda: conn.open_unix_connection("\0x"),
             "-R of a port": lambda: conn.forward_remote_port("127.0.0.1", 0, "127.0.0.1", 22),
             "-R on all addresses": lambda: conn.forward_remote_port("", 0, "127.0.0.1", 22),
-            "-R of a unix socket": lambda: conn.forward_remote_path("/tmp/labctl-attack", "/tmp/nothing"),  # noqa: S108
-            "a shell at the door": lambda: conn.create_process(),
+            "-R of a unix socket": lambda: conn.forward_remote_path("/tmp/labctl-attack", "/tmp/nothing"),
+            "a shell at the door": conn.create_process,
             "a command at the door": lambda: conn.create_process("id"),
             "files of the door (sftp)": conn.start_sftp_client,
             "X11 at the door": lambda: conn.create_process("id", x11_forwarding=True),
-            "a tunnel (-w)": lambda: conn.open_tun(),
-            "a layer 2 tunnel (-w)": lambda: conn.open_tap(),
+            "a tunnel (-w)": conn.open_tun,
+            "a layer 2 tunnel (-w)": conn.open_tap,
         }
         for what, open_ in sockets.items():
             done.append(Tried(row, what, not await _socket(open_)))
@@ -138,7 +164,16 @@ def _agent(world: World) -> list[Tried]:
         options = ["-A", "-o", "ForwardAgent=yes", "-o", f"IdentityAgent={path}"]
         jumped = world.ssh("ada", *options, "box", _LOOKS, env=environment)
         # The wall is the certificate, which carries no permit-agent-forwarding; labctl's own key has no such wall.
-        key = ["-F", "none", "-i", str(world.authority.deploy_key_file), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+        key = [
+            "-F",
+            "none",
+            "-i",
+            str(world.authority.deploy_key_file),
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+        ]
         words = ["ssh", *key, "-o", "LogLevel=ERROR", *options, f"labctl@{world.seat('ada').address}", _LOOKS]
         bare = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=30, check=False)
         relayed = relay(world, "ada", *options, world.code("ada"), _LOOKS, env=environment)
@@ -163,9 +198,25 @@ def relay(
     ask = folder / "ask"
     ask.write_text('#!/bin/sh\nprintf "%s\\n" "$LABCTL_TYPED"\n')
     ask.chmod(0o700)
-    environment = {**os.environ, **(env or {}), "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "x", "LABCTL_TYPED": code}
+    environment = {
+        **os.environ,
+        **(env or {}),
+        "SSH_ASKPASS": str(ask),
+        "SSH_ASKPASS_REQUIRE": "force",
+        "DISPLAY": "x",
+        "LABCTL_TYPED": code,
+    }
     fixed = ["-F", "none", "-p", str(world.door_port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-    fixed += ["-o", "LogLevel=ERROR", "-o", f"User={user or f'{login}+box'}", "-o", "PubkeyAuthentication=no"]
+    fixed += [
+        "-o",
+        "LogLevel=ERROR",
+        "-o",
+        f"User={user or f'{login}+box'}",
+        "-o",
+        "PubkeyAuthentication=no",
+        "-o",
+        "NumberOfPasswordPrompts=1",
+    ]
     return subprocess.run(
         [program, *fixed, *options, "127.0.0.1", command],
         env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=timeout, check=False,
@@ -175,108 +226,3 @@ def relay(
 def elsewhere(world: World) -> list[Tried]:
     """Row: other seat, address, port, localhost, metadata, -R, unix sockets, shell, agent."""
     return [*asyncio.run(_channels(world)), *_openssh(world), *_agent(world)]
-
-
-# Papers
-
-
-def _forged(world: World, name: str, authority: ssh_ca.Authority, principal: str, until: datetime) -> Path:
-    """Mallory's files with a certificate that says something else."""
-    folder = world.folder / name
-    shutil.copytree(world.bundle("mallory"), folder, dirs_exist_ok=True)
-    public = " ".join(subprocess.run(["ssh-keygen", "-y", "-f", folder / "id"], capture_output=True, text=True, check=True).stdout.split()[:2])
-    (folder / "id-cert.pub").write_text(authority.certify(public, "mallory", principal, until) + "\n")
-    config = (folder / "config").read_text().replace(str(world.bundle("mallory")), str(folder))
-    (folder / "config").write_text(config)
-    return folder / "config"
-
-
-def _enters(config: Path, to: str = "box") -> bool:
-    done = subprocess.run(
-        ["ssh", "-F", config, to, "id"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=40, check=False
-    )
-    return "uid=" in done.stdout
-
-
-def identity(world: World) -> list[Tried]:
-    """Row: expired, foreign CA, another's certificate, after the lease."""
-    row, now = rows.DOOR_IDENTITY, datetime.now(UTC)
-    mine, theirs = world.seat("mallory"), world.seat("grace")
-    good = _enters(_forged(world, "good", world.authority, mine.principal, now + timedelta(hours=1)))
-    world.must(good, "a certificate by labctl's authority does not open the door")
-    stranger = ssh_ca.Authority(world.folder / "stranger")
-    expired = _forged(world, "expired", world.authority, mine.principal, now - timedelta(seconds=1))
-    foreign = _forged(world, "foreign", stranger, mine.principal, now + timedelta(hours=1))
-    other = _forged(world, "other", world.authority, mine.principal, now + timedelta(hours=1))
-    other.write_text(other.read_text().replace(mine.principal, theirs.principal))
-    invented = _forged(world, "invented", world.authority, "seat-attacked-1-aaaaaaaaaa", now + timedelta(hours=1))
-    invented.write_text(invented.read_text().replace(mine.principal, "seat-attacked-1-aaaaaaaaaa"))
-    plain = _forged(world, "plain", world.authority, mine.principal, now + timedelta(hours=1))
-    plain.with_name("id-cert.pub").unlink()
-    host = _forged(world, "host", world.authority, mine.principal, now + timedelta(hours=1))
-    key = " ".join(subprocess.run(["ssh-keygen", "-y", "-f", host.with_name("id")], capture_output=True, text=True, check=True).stdout.split())
-    host.with_name("id-cert.pub").write_text(world.authority.certify_host(key, [mine.principal]) + "\n")
-    tried = {
-        "an expired certificate": expired,
-        "a certificate by a foreign authority": foreign,
-        "mallory's certificate under grace's name": other,
-        "a certificate for a seat's earlier machines": invented,
-        "the key without its certificate": plain,
-        "a host's certificate as a user's": host,
-    }
-    done = [Tried(row, what, not _enters(config)) for what, config in tried.items()]
-    # Straight to grace's guest the wall is her principal: her guest itself refuses what the door would not even carry.
-    straight = f"Host straight\n HostName {theirs.address}\n User learner\n ProxyJump none\n StrictHostKeyChecking no\n UserKnownHostsFile /dev/null\n"
-    jumped = _forged(world, "jumped", world.authority, mine.principal, now + timedelta(hours=1))
-    jumped.write_text(straight + jumped.read_text())
-    hers = _forged(world, "hers", world.authority, theirs.principal, now + timedelta(hours=1))
-    hers.write_text(straight + hers.read_text())
-    done.append(Tried(row, "mallory's certificate at grace's guest itself", not _enters(jumped, "straight"), _enters(hers, "straight")))
-    return done
-
-
-def after_the_lease(world: World) -> list[Tried]:
-    """The same row, last of all: the class of one is closed while its learner works."""
-    row = rows.DOOR_IDENTITY
-    code = world.code("bert")
-    words = ["ssh", "-F", str(world.bundle("bert") / "config"), "box", "echo in; exec cat"]
-    client = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    assert client.stdout is not None
-    world.must(client.stdout.readline() == "in\n", "bert cannot work before the end of his class")
-    with world.tab("bert", "bert") as tab:
-        ticket, late = world.ticket("bert", "bert"), world.ticket("bert", "bert")
-        begun = time.monotonic()
-        world.house.post("/classrooms/brief/close")
-        try:
-            ended = client.wait(20) != 0
-        except subprocess.TimeoutExpired:
-            ended = False
-            client.kill()
-        door_took = time.monotonic() - begun
-        closed = tab.closed(20)
-        page_took = time.monotonic() - begun
-    again = world.ssh("bert", "box", "id").stdout
-    coded = relay(world, "bert", code, "id").stdout
-    with contextlib.ExitStack() as stack:
-        shown = stack.enter_context(_showing(world, ticket)).closed(10)
-    answer = world.ask_ticket("bert", "bert")
-    del late
-    return [
-        Tried(row, "a live session after the lease", ended, note=f"closed after {door_took:.2f} s"),
-        Tried(row, "a new login after the lease", "uid=" not in again),
-        Tried(row, "a code from before the end of the lease", "uid=" not in coded),
-        Tried(rows.TERMINAL_TICKETS, "a live terminal after the lease", closed == 4410, note=f"{closed} after {page_took:.2f} s"),
-        Tried(rows.TERMINAL_TICKETS, "a ticket from before the end of the lease", shown in (4401, 4410), note=str(shown)),
-        Tried(rows.TERMINAL_TICKETS, "asking for a ticket after the lease", answer.status_code >= 400, note=str(answer.status_code)),
-    ]
-
-
-@contextlib.contextmanager
-def _showing(world: World, ticket: str):  # type: ignore[no-untyped-def]
-    from tests.api.terminals.conftest import Tab
-
-    tab = Tab(world.url, ticket)
-    try:
-        yield tab
-    finally:
-        tab.close()

@@ -49,7 +49,11 @@ def _others(world: World) -> tuple[bool, bool, float]:
 def half_open(world: World) -> list[Tried]:
     """Row: 500 half-open."""
     done, before = [], world.process("door").memory_info().rss
-    for what, says in (("that say nothing", b""), ("that stop after their banner", b"SSH-2.0-x\r\n"), ("of no SSH at all", b"GET / HTTP/1.1\r\n")):
+    for what, says in (
+        ("that say nothing", b""),
+        ("that stop after their banner", b"SSH-2.0-x\r\n"),
+        ("of no SSH at all", b"GET / HTTP/1.1\r\n"),
+    ):
         with _open(world, HALF_OPEN, says):
             key, code, took = _others(world)
             grown = world.process("door").memory_info().rss - before

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class World:
             roster.write_text(text)
             self.house.run("class", "open", "hostile", "--name", slug, "--roster", str(roster))
         for slug in (CLASS, SHORT):
-            self.house.wait(f"class {slug}", lambda slug=slug: all(s["status"] == "ready" for s in self.house.seats(slug)), 240)  # type: ignore[misc]
+            self.house.wait(f"class {slug}", lambda slug=slug: all(s["status"] == "ready" for s in self.house.seats(slug)), 240)
 
     def seat(self, login: str) -> Seat:
         """That learner's."""
@@ -136,10 +137,14 @@ class World:
         self.must(answer.status_code == 201, f"no ticket for {who}: {answer.text[:300]}")
         return str(answer.json()["ticket"])
 
-    @contextlib.contextmanager
-    def tab(self, who: str, login: str, *, mode: str | None = None, **how: Any):  # type: ignore[no-untyped-def]
+    def tab(self, who: str, login: str, *, mode: str | None = None, **how: Any) -> contextlib.AbstractContextManager[Tab]:
         """A terminal in a browser's tab."""
-        tab = Tab(self.url, self.ticket(who, login, **({"mode": mode} if mode else {})), **how)
+        return self.showing(self.ticket(who, login, **({"mode": mode} if mode else {})), **how)
+
+    @contextlib.contextmanager
+    def showing(self, ticket: str | None, **how: Any) -> Iterator[Tab]:
+        """A tab that shows this ticket, or nothing."""
+        tab = Tab(self.url, ticket, **how)
         try:
             yield tab
         finally:
