@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from labctl import errors
+from labctl.model import blueprint as language
 from labctl.model import digest, marked, reading
 
 MOST_FILE = 50 * 1024 * 1024
@@ -66,6 +67,15 @@ def _crlf(file: Path) -> bool:
     return (file.suffix in _TEXTS or head.startswith(b"#!")) and b"\r\n" in head
 
 
+def _scripts(blueprint: language.Blueprint) -> Iterator[tuple[marked.Loc, str]]:
+    """The scripts that checks and actions name, with their places."""
+    places: list[tuple[marked.Loc, str | None]] = [(("ready", number), check.script) for number, check in enumerate(blueprint.ready)]
+    for number, task in enumerate(blueprint.tasks):
+        for key in ("checks", "setup", "solve"):
+            places += [(("tasks", number, key, place), one.script) for place, one in enumerate(getattr(task, key) or ())]
+    return ((loc, path) for loc, path in places if path)
+
+
 def _complaint(file: Path, text: str) -> errors.Complaint:
     return errors.Complaint(str(file), 1, 1, text)
 
@@ -98,9 +108,9 @@ class Borrowing:
                 say(loc, f"there is no role '{step.role}' in the blueprint's roles/ or in playbooks/roles/")
             elif step.script and (complaint := self._script(step.script)):
                 say(loc, complaint)
-        for number, check in enumerate(read.blueprint.ready):
-            if check.script and (complaint := self._script(check.script)):
-                say(("ready", number, "script"), complaint)
+        for where, path in _scripts(read.blueprint):
+            if complaint := self._script(path):
+                say((*where, "script"), complaint)
         return self._found
 
     def _script(self, path: str) -> str:

@@ -1,7 +1,7 @@
 """Golden machines: what is baked once for everybody, its digest, and how a seat's plan comes to stand on it. Pure.
 
 The plan of golden machines is made by the same planner from the same blueprint, cut down to what is the same for everyone: baked
-steps and constants; no checks, no passwords, no drawn values, no learner. All machines of a blueprint are baked as one set, at the
+steps and constants; no checks, tasks, passwords, drawn values or learner. All machines of a blueprint are baked as one set, at the
 lab's own addresses (`blueprint.md` 9), also those without a baked step of their own: they are cheap, and a set is whole.
 """
 
@@ -41,6 +41,7 @@ def plan(blueprint: language.Blueprint, site: site_.Site, *, environment: str, p
         update={
             "configure": tuple(step for step in blueprint.configure if step.bake),
             "ready": (),
+            "tasks": (),
             "variables": constants,
             "defaults": blueprint.defaults.model_copy(update={"password": None}),
             "machines": {name: block.model_copy(update={"password": None}) for name, block in blueprint.machines.items()},

@@ -1,7 +1,7 @@
 """What spans several blocks of a valid blueprint: names, sums, machines that wait for each other, images, routes.
 
 Run only when every block is right by itself. Networks and addresses are in `crosschecks_networks`, steps, checks and references in
-`crosschecks_steps`. Nothing here knows a site.
+`crosschecks_steps`, tasks in `crosschecks_tasks`. Nothing here knows a site.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.model import blueprint as language
-from labctl.model import crosschecks_networks, crosschecks_steps, inventory, marked, references
+from labctl.model import crosschecks_networks, crosschecks_steps, crosschecks_tasks, inventory, marked, references
 from labctl.model.finding import Finding
 
 MOST_MACHINES = 24
@@ -25,6 +25,7 @@ def findings(blueprint: language.Blueprint) -> Iterator[Finding]:
     yield from _waits(blueprint)
     yield from crosschecks_networks.findings(blueprint)
     yield from crosschecks_steps.findings(blueprint)
+    yield from crosschecks_tasks.findings(blueprint)
 
 
 def _names(blueprint: language.Blueprint) -> Iterator[Finding]:

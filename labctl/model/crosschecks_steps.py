@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from labctl.model import blueprint as language
 from labctl.model import blueprint_steps, inventory, marked, references
@@ -15,8 +15,8 @@ def findings(blueprint: language.Blueprint) -> Iterator[Finding]:
     """Everything about steps and checks."""
     for number, step in enumerate(blueprint.configure):
         yield from _step(blueprint, number, step)
-    for number, check in enumerate(blueprint.ready):
-        yield from _check(blueprint, number, check)
+    for number, one in enumerate(blueprint.ready):
+        yield from check(blueprint, ("ready", number), one)
 
 
 def _step(blueprint: language.Blueprint, number: int, step: blueprint_steps.Step) -> Iterator[Finding]:
@@ -53,17 +53,27 @@ def _flag_in_reach(blueprint: language.Blueprint, step: blueprint_steps.Step, lo
             yield Finding(loc, text, warning=True)
 
 
-def _check(blueprint: language.Blueprint, number: int, check: blueprint_steps.Check) -> Iterator[Finding]:
-    loc: marked.Loc = ("ready", number)
+def check(blueprint: language.Blueprint, loc: marked.Loc, check: blueprint_steps.Check) -> Iterator[Finding]:
+    """One check, of `ready` or of a task."""
+    yield from place(blueprint, loc, check.machine, "check")
+    yield from texts(blueprint, loc, {key: getattr(check, key) for key in _CHECK_TEXTS})
+
+
+def place(blueprint: language.Blueprint, loc: marked.Loc, machine: str | None, what: str) -> Iterator[Finding]:
+    """Where a check or an action happens: one machine, and it is there."""
     members = {machine.name: machine for machine in inventory.machines(blueprint)}
-    if check.machine is None and len(members) > 1:
-        yield Finding(loc, "this check must say its machine, for there are several")
-    elif check.machine is not None and check.machine not in members:
-        counted = [name for name, machine in members.items() if machine.base == check.machine]
-        many = f"'{check.machine}' is {len(counted)} machines; name one: {counted[0]}" if counted else ""
-        yield Finding((*loc, "machine"), many or references.absent("machine", check.machine, members))
-    for key in _CHECK_TEXTS:
-        for path in references.paths(getattr(check, key) or ""):
+    if machine is None and len(members) > 1:
+        yield Finding(loc, f"this {what} must say its machine, for there are several")
+    elif machine is not None and machine not in members:
+        counted = [name for name, member in members.items() if member.base == machine]
+        many = f"'{machine}' is {len(counted)} machines; name one: {counted[0]}" if counted else ""
+        yield Finding((*loc, "machine"), many or references.absent("machine", machine, members))
+
+
+def texts(blueprint: language.Blueprint, loc: marked.Loc, found: Mapping[str, str | None]) -> Iterator[Finding]:
+    """The references in these keys; `run` is a command, which some values would take apart."""
+    for key, text in found.items():
+        for path in references.paths(text or ""):
             if complaint := references.refusal(blueprint, path):
                 yield Finding((*loc, key), complaint)
             elif key == "run" and not references.safe_in_command(blueprint, path):

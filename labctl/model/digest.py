@@ -132,5 +132,5 @@ def _variable(variable: blueprint_variables.Variable) -> dict[str, Any]:
 
 
 def _teaching(blueprint: language.Blueprint) -> dict[str, Any]:
-    parts = {"about": _dumped(blueprint.about), "times": _dumped(blueprint.times)}
+    parts = {"about": _dumped(blueprint.about), "tasks": [_dumped(task) for task in blueprint.tasks], "times": _dumped(blueprint.times)}
     return {key: value for key, value in parts.items() if value}

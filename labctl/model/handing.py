@@ -20,6 +20,7 @@ def handed(spare: Plan, fresh: Plan) -> Plan:
         "machines": machines,
         "steps": steps,
         "checks": fresh.checks,
+        "tasks": fresh.tasks,
         "variables": fresh.variables,
         "personal": tuple(step for number, step in enumerate(steps) if not step.bake or step not in spare.steps[number : number + 1]),
     }

@@ -125,6 +125,60 @@ class PlannedCheck(_Frozen):
     timeout: int = 10
 
 
+class PlannedAction(_Frozen):
+    """One thing to do on a machine (`setup`, `solve`), with every reference resolved; `timeout` in seconds."""
+
+    kind: Literal["run", "script"]
+    what: str
+    machine: str
+    as_user: Literal["root", "learner"] = "root"
+    timeout: int = 60
+
+
+class PlannedAnswer(_Frozen):
+    """What counts as right: any of these. Never shown to a learner."""
+
+    texts: tuple[str, ...] = ()
+    matches: str | None = None
+    sha256: str | None = None
+    case: bool = False
+
+
+class PlannedChoice(_Frozen):
+    """One thing to choose."""
+
+    text: str
+    right: bool = False
+
+
+class PlannedHint(_Frozen):
+    """Help that costs so many points."""
+
+    text: str
+    cost: int = 0
+
+
+class PlannedTask(_Frozen):
+    """One task with every reference resolved; which proof it has, says `proof`."""
+
+    id: str
+    title: str
+    points: int = 1
+    requires: tuple[str, ...] = ()
+    proof: Literal["answer", "choices", "checks", "confirm"]
+    answer: PlannedAnswer | None = None
+    choices: tuple[PlannedChoice, ...] = ()
+    checks: tuple[PlannedCheck, ...] = ()
+    attempts: int | None = None
+    hints: tuple[PlannedHint, ...] = ()
+    explain: str = ""
+    setup: tuple[PlannedAction, ...] = ()
+    solve: tuple[PlannedAction, ...] = ()
+    skills: tuple[str, ...] = ()
+    minutes: int | None = None
+    optional: bool = False
+
+
 class Variable(_Frozen):
     """A variable with its drawn value. `shown` says whether the learner may see it; values never reach a log."""
 
@@ -152,6 +206,7 @@ class Plan(_Frozen):
     networks: tuple[PlannedNetwork, ...]
     steps: tuple[PlannedStep, ...]
     checks: tuple[PlannedCheck, ...]
+    tasks: tuple[PlannedTask, ...] = ()
     variables: tuple[Variable, ...] = ()
     stands_on: str | None = None
     personal: tuple[PlannedStep, ...] = ()

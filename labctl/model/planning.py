@@ -12,7 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from labctl import errors
-from labctl.model import addressing, blueprint_steps, crosschecks, crosschecks_networks, drawing, inventory, marks, references
+from labctl.model import (
+    addressing,
+    blueprint_steps,
+    crosschecks,
+    crosschecks_networks,
+    drawing,
+    inventory,
+    marks,
+    planning_tasks,
+    references,
+)
 from labctl.model import blueprint as language
 from labctl.model import plan as plan_
 from labctl.model import site as site_
@@ -55,6 +65,7 @@ def plan(
         networks=tuple(work.network(index, network) for index, network in enumerate(work.networks)),
         steps=tuple(work.step(step) for step in blueprint.configure),
         checks=tuple(work.check(check) for check in blueprint.ready),
+        tasks=tuple(planning_tasks.task(one, work.check, work.lookup, work.members[0].name) for one in blueprint.tasks),
         variables=tuple(
             plan_.Variable(name=name, value=work.values[name], shown=variable.shown) for name, variable in blueprint.variables.items()
         ),

@@ -20,9 +20,10 @@ _LEGAL = (
     re.compile(r"machines/[^/]+/password"),
     re.compile(r"defaults/password"),
     re.compile(r"configure/\d+/(vars/.*|content)"),
-    re.compile(r"ready/\d+/(run|http|tcp|file|output|body|contains)"),
+    re.compile(r"(ready/\d+|tasks/\d+/checks/\d+)/(run|http|tcp|file|output|body|contains)"),
+    re.compile(r"tasks/\d+/(answer(/is(/\d+)?|/matches)?|hints/\d+/text|explain|(setup|solve)/\d+/run)"),
 )
-_UNBUILT = ("tasks", "collect", "apps", "firewall", "teams")
+_UNBUILT = ("collect", "apps", "firewall", "teams")
 """Blocks that are refused as a whole, at their key: nothing is said about what is in them."""
 
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.,:/@%+={}-]+")
@@ -153,6 +154,14 @@ def _network_refusal(blueprint: language.Blueprint, rest: tuple[str, ...]) -> st
     if field == "gateway" and gateway not in blueprint.machines:
         return "a reference to labctl's own gateway is not supported yet"
     return ""
+
+
+def given_away(blueprint: language.Blueprint, path: tuple[str, ...]) -> str:
+    """Why this reference may not stand where learners read; empty when it may."""
+    variable = blueprint.variables.get(path[0])
+    if variable is None or variable.shown:
+        return ""
+    return f"'{path[0]}' is secret and would be given away here; say shown: true at the variable, or leave it out"
 
 
 def later(blueprint: language.Blueprint, path: tuple[str, ...]) -> bool:

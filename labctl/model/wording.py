@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 
 from labctl import errors
-from labctl.model import blueprint, blueprint_steps, blueprint_variables, marked
+from labctl.model import blueprint, blueprint_steps, blueprint_tasks, blueprint_variables, marked
 from labctl.model.block import Block
 
 FOREIGN = {
@@ -36,13 +36,17 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("variables", blueprint_variables.Variable),
     ("configure", blueprint_steps.Step),
     ("ready", blueprint_steps.Check),
+    ("tasks", blueprint_tasks.Task),
+    ("answer", blueprint_tasks.Answer),
+    ("choices", blueprint_tasks.Choice),
+    ("hints", blueprint_tasks.Hint),
+    ("setup and solve", blueprint_tasks.Action),
     ("images", blueprint.Image),
     ("times", blueprint.Times),
     ("defaults", blueprint.Defaults),
     ("skills", blueprint.Skill),
 )
 ELSEWHERE = {
-    "points": "tasks", "answer": "tasks", "hints": "tasks", "checks": "tasks", "solve": "tasks", "setup": "tasks", "choices": "tasks",
     "port": "apps", "scheme": "apps", "from": "firewall", "to": "firewall", "ports": "firewall",
 }  # fmt: skip
 """Keys of blocks that are not built yet."""

@@ -79,6 +79,26 @@ def test_meaning_changes_the_machines_digest_only(old, new):
     assert changed.blueprint != of().blueprint
 
 
+TASKS = """tasks:
+  - {id: web, title: Find it, answer: "${lab.flag}", hints: [{text: Look}]}
+"""
+
+
+@pytest.mark.parametrize(
+    "change", [("Find it", "Find it now"), ("Look", "Look again"), ("id: web", "id: wab"), ("id: web", "points: 5, id: web")]
+)
+def test_a_word_of_a_task_changes_the_teaching_digest_only(change):
+    before, after = of(TEXT + TASKS), of(TEXT + TASKS.replace(*change))
+    assert of().machines == before.machines == after.machines
+    assert len({of().teaching, before.teaching, after.teaching}) == 3
+
+
+def test_what_a_task_says_by_default_changes_nothing():
+    usual = "id: web, points: 1, requires: [], setup: [], solve: [], checkpoint: false, skills: [], optional: false"
+    assert of(TEXT + TASKS.replace("id: web", usual)) == of(TEXT + TASKS)
+    assert of(TEXT + TASKS.replace('"${lab.flag}"', '{is: ["${lab.flag}"], case: false}')) == of(TEXT + TASKS)
+
+
 @pytest.mark.parametrize(("old", "new"), [("A lab", "The lab"), ("lease: 4h", "lease: 5h")])
 def test_what_only_people_read_changes_the_teaching_digest_only(old, new):
     changed = of(TEXT.replace(old, new))
