@@ -45,7 +45,8 @@ class Outcome(StrEnum):
 @dataclass(frozen=True)
 class Standing:
     """What is known of one task at one seat. `earned` points, once it is done; `round` of the machines in which it was proven; `tries`
-    of answers; `hints` that were opened; `outcome`, `message` and `at` of the last look or try.
+    of answers; `hints` that were opened; `outcome`, `message` and `at` of the last look or try; `set_up`: the round of the machines for
+    which its `setup` was done, 0 for none.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Standing:
     outcome: Outcome | None = None
     message: str = ""
     at: datetime | None = None
+    set_up: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from labctl.drivers.database.journal import JournalRows
 from labctl.drivers.database.people_accounts import AccountRows
 from labctl.drivers.database.people_links import LinkRows
 from labctl.drivers.database.people_sessions import SessionRows
+from labctl.drivers.database.task_rows import TaskRows
 from labctl.drivers.database.tickets import TicketRows
 from labctl.drivers.database.timings import TimingRows
 from labctl.drivers.database.tokens import TokenRows
@@ -36,6 +37,7 @@ class Database(
     GoldenRows,
     HelpRows,
     JournalRows,
+    TaskRows,
     TicketRows,
     TimingRows,
     TokenRows,
@@ -44,7 +46,8 @@ class Database(
     SessionRows,
 ):
     """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Tickets, Timings and Tokens, and of
-    `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships. Threads and forks may share it.
+    `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports` Standings and Looks. Threads
+    and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """

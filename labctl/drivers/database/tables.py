@@ -211,3 +211,34 @@ reached = sa.Table(
     sa.Column("pages", sa.Integer, nullable=False),
     sa.Column("at", Moment, nullable=False),
 )
+
+# How a seat stands with a task. Belongs to the seat as hands do: what a learner has shown is not undone by new machines.
+standings = sa.Table(
+    "standings",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("task", sa.Text, primary_key=True),
+    sa.Column("done", Moment),
+    sa.Column("gave_up", sa.Boolean, nullable=False),
+    sa.Column("earned", sa.Integer, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("hints", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("at", Moment),
+    sa.Column("set_up", sa.Integer, nullable=False),
+    sa.Column("changed", Moment, nullable=False),
+)
+
+# Which seat is being looked into for a task, by whom: one look a seat.
+looks = sa.Table(
+    "looks",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("until", Moment, nullable=False),
+)
