@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     door_address: str = ""
     """What learners dial: a host name, or HOST:PORT where a router in front changes the port. Empty: `door_host` and `door_port`."""
 
+    looks: int = Field(default=12, ge=1, le=100)
+    """Looks into learners' machines (checks of tasks, files from the guide) at once; more wait their turn. A look is a login and a small
+    program, half a second in all, so thirty learners who press at once all know within two seconds."""
+
     url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
     """The address under which browsers find labctl, e.g. https://labs.example.org, where a proxy in front speaks HTTPS. Empty: `api_host`
     and `api_port` by plain HTTP, which is for browsers on this machine only. Links are made with it, and pages of other addresses

@@ -6,6 +6,7 @@ As in `labctl.ports` every verb blocks, may be repeated, and raises only errors 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,3 +63,10 @@ class Examiner(Protocol):
 
     def write(self, plan: Plan, machine: Machine, path: str, content: str) -> None:
         """Write a file as the learner would, folders above it too. Raises BadInput when the learner may not, Unreachable."""
+
+
+class Hands(Protocol):
+    """A few that do small work, in turn, while whoever asked goes on."""
+
+    def do(self, work: Callable[[], None]) -> Future[None]:
+        """Do it as soon as a hand is free. What it raises comes out of the future."""

@@ -14,10 +14,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from labctl import elsewhere, errors, goldens, ports, runner, settings, sweep
+from labctl import elsewhere, errors, goldens, ports, runner, settings, sweep, task_ports
 from labctl.drivers import broker as broker_
 from labctl.drivers import clock as clock_
 from labctl.drivers import database as database_
+from labctl.drivers import hands as hands_
 from labctl.drivers import liveness
 from labctl.drivers import traces as traces_
 from labctl.model import site as site_
@@ -26,6 +27,7 @@ from labctl.steps import kit as kit_
 if TYPE_CHECKING:
     from labctl import desk as desk_
     from labctl import entering as entering_
+    from labctl import examining as examining_
     from labctl import fitting as fitting_
     from labctl import helping as helping_
     from labctl import inviting as inviting_
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from labctl import people_ports
     from labctl import seating as seating_
     from labctl import signing_in as signing_in_
+    from labctl import tasking as tasking_
     from labctl import terminals as terminals_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
@@ -417,6 +420,38 @@ class Wiring:
         from labctl import helping
 
         return helping.Helping(self.desk, self.helps, self.progresses)
+
+    @cached_property
+    def examiner(self) -> task_ports.Examiner:
+        """Looks into machines for tasks."""
+        if self.paper:
+            from labctl.drivers import paper
+
+            return paper.Examiner()
+        from labctl.drivers import ssh_examiner
+
+        return ssh_examiner.Examiner(self.authority)
+
+    @cached_property
+    def hands(self) -> task_ports.Hands:
+        """Do what learners press for, a few at a time."""
+        return hands_.Hands(self.settings.looks)
+
+    @cached_property
+    def examining(self) -> examining_.Examining:
+        """Looks into learners' machines."""
+        from labctl import examining
+
+        return examining.Examining(
+            self.desk, self.database, self.database, lambda: self.examiner, self.shelf, self.hands, liveness.myself()
+        )
+
+    @cached_property
+    def tasking(self) -> tasking_.Tasking:
+        """Takes what learners say of their tasks."""
+        from labctl import tasking
+
+        return tasking.Tasking(self.examining)
 
     @cached_property
     def fitting(self) -> fitting_.Fitting:

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from labctl import errors, ports
+from labctl import errors, ports, task_ports
 from labctl.drivers.proxmox import client as client_
 from labctl.drivers.proxmox import guests
 from labctl.model.environment import Machine
-from labctl.model.plan import Plan
+from labctl.model.plan import Plan, PlannedAction, PlannedTask
 from labctl.model.site import Site
+from labctl.model.tasks import Outcome
 
 WORDS = "guests are paper: nothing runs in them and nobody can log in; times are modelled"
 """What people read wherever a paper cluster is shown."""
@@ -201,6 +202,25 @@ class Configurator:
         for number, step in enumerate(plan.steps, 1):
             time.sleep(self._times.step(step.kind) / self._speed)
             progress(f"{', '.join(step.hosts)}: {step.title} (step {number}, paper: only its time has passed)")
+
+
+class Examiner:
+    """Nothing can be looked into."""
+
+    def examine(self, plan: Plan, machines: Sequence[Machine], folder: Path, task: PlannedTask) -> task_ports.Exam:
+        """See `task_ports.Examiner`: it could not be looked into, which never counts against a learner."""
+        del plan, machines, folder, task
+        return task_ports.Exam(Outcome.UNKNOWN, detail=f"this cluster's {WORDS}")
+
+    def act(self, plan: Plan, machines: Sequence[Machine], folder: Path, actions: Sequence[PlannedAction]) -> None:
+        """See `task_ports.Examiner`. Raises Unreachable always."""
+        del plan, machines, folder, actions
+        raise errors.Unreachable(f"nothing can be done in machines: this cluster's {WORDS}.")
+
+    def write(self, plan: Plan, machine: Machine, path: str, content: str) -> None:
+        """See `task_ports.Examiner`. Raises Unreachable always."""
+        del plan, machine, path, content
+        raise errors.Unreachable(f"no file can be written: this cluster's {WORDS}.")
 
 
 def _has_address(rows: object) -> bool:

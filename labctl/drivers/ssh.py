@@ -42,13 +42,18 @@ PROOF_LIFE = timedelta(minutes=10)
 
 
 def enter(
-    authority: ssh_ca.Authority, plan: Plan, machine: Machine, *, user: str = DEPLOY_USER, port: int = 22, patience: float = BOOT_SECONDS
+    authority: ssh_ca.Authority,
+    plan: Plan,
+    machine: Machine,
+    *,
+    user: str = DEPLOY_USER,
+    port: int = 22,
+    patience: float = BOOT_SECONDS,
+    insist: float = REFUSAL_SECONDS,
 ) -> ssh_connection.Connection:
     """Labctl's own connection to an enrolled guest, host certificate and pinned key both checked."""
     trust = ssh_connection.Trust(authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
-    return ssh_connection.connect(
-        machine.address, user, authority.deploy_login(), trust, patience=patience, insist=REFUSAL_SECONDS, port=port
-    )
+    return ssh_connection.connect(machine.address, user, authority.deploy_login(), trust, patience=patience, insist=insist, port=port)
 
 
 class Prober:

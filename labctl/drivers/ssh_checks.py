@@ -33,20 +33,24 @@ SHOWN = 400
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the check passed; else why not, in words for a person, without the values of variables."""
+    """Whether the check passed; else why not, in words for a person, and the last line that a program printed, if one did."""
 
     passed: bool
     reason: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a check looks: labctl's own connection to the machine, and the frozen blueprint folder for scripts."""
+    """Where a check looks: labctl's own connection to the machine, and the frozen blueprint folder for scripts. `sparing`: the learner is
+    in the machine, so a program gets only those secret values that it names.
+    """
 
     plan: Plan
     machine: PlannedMachine
     connection: ssh_connection.Connection
     folder: Path
+    sparing: bool = False
 
 
 def prove(check: PlannedCheck, place: Place) -> None:
@@ -137,17 +141,28 @@ def tail(outcome: ssh_connection.Outcome) -> str:
     return clean if len(clean) <= SHOWN else f"...{clean[-SHOWN:]}"
 
 
+def _last(outcome: ssh_connection.Outcome) -> str:
+    """The last line of what it printed."""
+    lines = [line for line in (outcome.stdout.strip() or outcome.stderr.strip()).splitlines() if line.strip()]
+    return "".join(sign for sign in lines[-1].strip() if sign.isprintable())[:SHOWN] if lines else ""
+
+
 def _command(check: PlannedCheck, place: Place, timeout: float) -> Verdict:
     by_shell = check.kind == "run"
     content = check.what.encode() + b"\n" if by_shell else (place.folder / check.what).read_bytes()
     login = place.machine.login if check.as_user == "learner" else None
-    script = program(content, environment(place.plan), seconds=timeout, login=login, by_shell=by_shell)
+    values = environment(place.plan)
+    if place.sparing:
+        secret = {f"LAB_{variable.name.upper()}" for variable in place.plan.variables if not variable.shown}
+        values = {name: value for name, value in values.items() if name not in secret or name.encode() in content}
+    script = program(content, values, seconds=timeout, login=login, by_shell=by_shell)
     begun = time.monotonic()
     outcome = place.connection.root(script, timeout=timeout + 5)
     if outcome.exit in (124, 137) and time.monotonic() - begun >= timeout - 0.6:
         raise ssh_connection.TookTooLong(f"{check.machine}: {check.kind} did not finish within {timeout:.0f} s")
     if outcome.exit != check.exit:
-        return Verdict(passed=False, reason=f"exit {outcome.exit}, expected {check.exit}; it printed: {tail(outcome) or 'nothing'}")
+        reason = f"exit {outcome.exit}, expected {check.exit}; it printed: {tail(outcome) or 'nothing'}"
+        return Verdict(passed=False, reason=reason, said=_last(outcome))
     if check.output is not None and not re.search(check.output, outcome.stdout, re.MULTILINE):
         return Verdict(passed=False, reason=f"its output does not match '{check.output}'; it printed: {tail(outcome) or 'nothing'}")
     return Verdict(passed=True)

@@ -1,7 +1,7 @@
 """How a seat stands with its tasks: which are open, what is worth how much, and whether an answer is right (`blueprint.md` 13). Pure.
 
 What was done belongs to the seat and not to its machines: it stays through reset and swap. A task that was proven by looking at machines
-which have been set back since stays done, and says so (`Standing.round`).
+which have been set back since stays done, and says so (`Standing.proven`).
 """
 
 from __future__ import annotations
@@ -44,22 +44,22 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Standing:
-    """What is known of one task at one seat. `earned` points, once it is done; `round` of the machines in which it was proven; `tries`
-    of answers; `hints` that were opened; `outcome`, `message` and `at` of the last look or try; `set_up`: the round of the machines for
-    which its `setup` was done, 0 for none.
+    """What is known of one task at one seat. `earned` points, once it is done; `tries` of answers; `hints` that were
+    opened; `outcome`, `message` and `at` of the last look or try. `proven` and `set_up`: on which machines it was proven, and its `setup`
+    done (`model.task_boxes.here`); empty for none.
     """
 
     task: str
     done: datetime | None = None
     gave_up: bool = False
     earned: int = 0
-    round: int = 0
     tries: int = 0
     hints: int = 0
     outcome: Outcome | None = None
     message: str = ""
     at: datetime | None = None
-    set_up: int = 0
+    proven: str = ""
+    set_up: str = ""
 
 
 @dataclass(frozen=True)

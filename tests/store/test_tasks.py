@@ -21,7 +21,7 @@ def opened(store):
 
 def test_what_is_known_of_a_task_is_kept_as_it_was_written(store, clock):
     opened(store)
-    whole = tasks.Standing("fix", clock.now(), True, 4, 2, 3, 1, tasks.Outcome.FAILED, "Not yet.", clock.now(), 2)
+    whole = tasks.Standing("fix", clock.now(), True, 4, 3, 1, tasks.Outcome.FAILED, "Not yet.", clock.now(), "e/1", "e/2")
     assert store.mark_task("monday", 1, "fix", lambda before: whole if before == tasks.Standing("fix") else before) == whole
     store.mark_task("monday", 1, "find", lambda before: replace(before, tries=1))
     assert store.standings("monday", 1) == (tasks.Standing("find", tries=1), whole)

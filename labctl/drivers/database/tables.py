@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0009"
+HEAD = "0010"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -222,13 +222,13 @@ standings = sa.Table(
     sa.Column("done", Moment),
     sa.Column("gave_up", sa.Boolean, nullable=False),
     sa.Column("earned", sa.Integer, nullable=False),
-    sa.Column("round", sa.Integer, nullable=False),
     sa.Column("tries", sa.Integer, nullable=False),
     sa.Column("hints", sa.Integer, nullable=False),
     sa.Column("outcome", sa.Text),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("at", Moment),
-    sa.Column("set_up", sa.Integer, nullable=False),
+    sa.Column("proven", sa.Text, nullable=False),
+    sa.Column("set_up", sa.Text, nullable=False),
     sa.Column("changed", Moment, nullable=False),
 )
 

@@ -89,12 +89,12 @@ def _standing(row: Any) -> Standing:
         done=row.done,
         gave_up=row.gave_up,
         earned=row.earned,
-        round=row.round,
         tries=row.tries,
         hints=row.hints,
         outcome=Outcome(row.outcome) if row.outcome else None,
         message=row.message,
         at=row.at,
+        proven=row.proven,
         set_up=row.set_up,
     )
 

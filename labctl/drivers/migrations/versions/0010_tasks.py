@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:
@@ -18,13 +18,13 @@ def upgrade() -> None:
         sa.Column("done", sa.DateTime(timezone=True)),
         sa.Column("gave_up", sa.Boolean, nullable=False),
         sa.Column("earned", sa.Integer, nullable=False),
-        sa.Column("round", sa.Integer, nullable=False),
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("hints", sa.Integer, nullable=False),
         sa.Column("outcome", sa.Text),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("at", sa.DateTime(timezone=True)),
-        sa.Column("set_up", sa.Integer, nullable=False),
+        sa.Column("proven", sa.Text, nullable=False),
+        sa.Column("set_up", sa.Text, nullable=False),
         sa.Column("changed", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
