@@ -13,8 +13,8 @@ setup: ## install what is missing: Debian packages by name, the Python environme
 setup-tests: ## setup, and what only the tests need: Chromium
 	@infra/deploy/setup.sh --tests
 
-demo: setup ## the main job: set up, start labctl here, open a class of 3, show its board, print the ssh commands
-	@.venv/bin/labctl demo
+demo: setup ## the main job: set up, start labctl here, open a class of 3, show its board, print ssh commands and links (DEMO=--no-browser)
+	@.venv/bin/labctl demo $(DEMO)
 
 test: setup-tests ## set everything up and pass the tests
 	@$(PY) -m labctl.sandbox image --cache "$${LABCTL_CACHE:-/var/cache/labctl}"

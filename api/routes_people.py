@@ -43,6 +43,14 @@ def sign_out(asker: who.ItOnly, house: who.House, account: AccountId) -> shapes_
     return shapes_people.SignedOut(ended=house.signing_in.sign_out_everywhere(account, who=asker.name))
 
 
+@router.put("/accounts/{account}/roles", summary="Change roles", responses=problems.answers(401, 403, 404, 409, 422))
+def change_roles(asker: who.ItOnly, house: who.House, account: AccountId, wanted: shapes_people.Roles) -> shapes_people.AccountShape:
+    """What its owner may from their next request on. The last account of IT keeps that role; with an identity provider its groups are the
+    roles.
+    """
+    return _shape(house.signing_in.change_roles(account, frozenset(people.Role(word) for word in wanted.roles), who=asker.name))
+
+
 @router.delete("/accounts/{account}", status_code=204, summary="Close an account", responses=problems.answers(401, 403, 404, 409, 422))
 def close_account(asker: who.ItOnly, house: who.House, account: AccountId) -> None:
     """Nobody comes in with it any more. The last account of IT stays."""

@@ -25,9 +25,9 @@ Long = Annotated[str, Form(max_length=passkeys.LONGEST_ANSWER)]
 
 
 @router.get("/sign-in")
-def sign_in(request: Request, asker: asking.Somebody, next: str = "/") -> Response:  # noqa: A002  (the field's usual name)
-    """The form; whoever is signed in goes on."""
-    if asker is not None:
+def sign_in(request: Request, asker: asking.Somebody, next: str = "/", *, again: bool = False) -> Response:  # noqa: A002  (the field's usual name)
+    """The form; whoever is signed in goes on, unless they are to show `again` who they are."""
+    if asker is not None and not again:
         return go(within(next))
     return _form(request, within(next))
 
@@ -106,15 +106,6 @@ def sign_out_everywhere(request: Request, asker: who.Anyone, house: who.House) -
     answer = go("/sign-in")
     sessions.end(request, answer)
     return answer
-
-
-@router.get("/account")
-def account(request: Request, asker: asking.Anyone) -> HTMLResponse:
-    """Who I am here."""
-    person = asker.person
-    return render.render(
-        request, "sign_in/account.html", person=person.name, roles=sorted(person.roles), runs=sorted(person.runs), account=person.account
-    )
 
 
 @router.get("/join")

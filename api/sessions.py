@@ -62,6 +62,8 @@ def begin(connection: HTTPConnection, response: Response, entry: signing_in.Entr
     wired = house(connection)
     if before := secret(connection):
         wired.signing_in.sessions.end_session(before)
+    agent = "".join(sign for sign in connection.headers.get("user-agent", "")[:200] if sign.isprintable())
+    wired.signing_in.sessions.name_session(entry.secret, agent)
     seconds = int((entry.until - wired.clock.now()).total_seconds())
     response.set_cookie(
         _name(connection), entry.secret, max_age=seconds, path="/", httponly=True, samesite="lax", secure=_secure(connection)

@@ -21,6 +21,12 @@ class NewAccount(Shape):
     roles: list[OwnRole] = Field(default_factory=list, max_length=3)
 
 
+class Roles(Shape):
+    """Wanted: these roles and no others."""
+
+    roles: list[OwnRole] = Field(max_length=3)
+
+
 class NewTrainer(Shape):
     """Wanted: a link by which somebody comes to run this one class."""
 

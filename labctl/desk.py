@@ -68,9 +68,10 @@ class Desk:
         trainer: str,
         seats: int | None = None,
         spares: int = 0,
+        may_join: bool = False,
     ) -> Classroom:
         """Open a class of one seat for each line of the roster (only the first `seats`, if that is given) and of `spares` seats
-        without a learner: all of it is written, or nothing.
+        without a learner: all of it is written, or nothing. `may_join`: learners agree beforehand that trainers type in their terminals.
 
         Raises BadInput (name, roster, dates, answers, blueprint), NotFound (blueprint, template), Conflict (name taken, no room on
         the cluster), Unreachable (node, broker).
@@ -87,6 +88,7 @@ class Desk:
             lease=_lease(book.blueprint, starts or now, ends, now),
             opened=now,
             trainer=trainer,
+            may_join=may_join,
             seats=tuple(Seat(slug, number, learner, goldens.new_id()) for number, learner in enumerate(learners, start=1)),
         )
         cluster = self.cluster()

@@ -103,6 +103,14 @@ class Inviting:
         self.desk.journal.write(env.id, "invite", f"seat {number} may be taken anew by code", who)
         return freed
 
+    def withdraw(self, id_: bytes, *, who: str) -> None:
+        """A link that nobody used yet is not good any more. Raises NotFound."""
+        found = next((one for one in self.invitations.open_invitations() if one.id == id_), None)
+        if found is None or not self.invitations.withdraw(id_):
+            raise errors.NotFound("there is no such link any more.", hint="It was used, has run out, or was withdrawn before.")
+        whom = found.email or found.name or "whoever has the link"
+        self.desk.journal.write(signing_in.AUDIT, "invite", f"the link ({found.errand.value}) for {whom} was withdrawn", who)
+
     def look(self, secret: str) -> people.Invitation:
         """What a link is for; it stays good. Raises NotFound."""
         found = self.invitations.invitation(secret)

@@ -43,6 +43,9 @@ class Credentials(Protocol):
     def passkeys(self, account: str) -> tuple[people.Passkey, ...]:
         """All of an account."""
 
+    def change_passkey(self, account: str, id: bytes, label: str | None) -> bool:  # noqa: A002
+        """Give one of that account another label, or take it away (None); whether there was such a one."""
+
     def passkey(self, id: bytes, *, used: int | None = None) -> people.Passkey | None:  # noqa: A002
         """By its id; with `used`, its counter is written first."""
 
@@ -58,6 +61,12 @@ class Invitations(Protocol):
 
     def use_invitation(self, secret: str) -> people.Invitation | None:
         """The same, and used up: of two who come at once one gets it."""
+
+    def open_invitations(self) -> tuple[people.Invitation, ...]:
+        """All that are still good, soonest to end first."""
+
+    def withdraw(self, id: bytes) -> bool:  # noqa: A002
+        """It is not good any more; whether it was."""
 
 
 class Sessions(Protocol):
@@ -80,8 +89,16 @@ class Sessions(Protocol):
     def end_session(self, secret: str) -> None:
         """Sign out."""
 
-    def end_sessions(self, *, account: str = "", classroom: str = "", seat: int = 0) -> int:
-        """Sign out everywhere: an account, or whoever sits on a seat; how many there were."""
+    def end_sessions(self, *, account: str = "", classroom: str = "", seat: int = 0, only: bytes = b"", but: str = "") -> int:
+        """Sign out everywhere: an account, or whoever sits on a seat; how many there were. Of an account's `only` the one with that id,
+        or all `but` the one with that secret.
+        """
+
+    def name_session(self, secret: str, agent: str) -> None:
+        """Write down what its browser calls itself."""
+
+    def sessions_of(self, account: str, secret: str) -> tuple[people.Session, ...]:
+        """An account's, last seen first; `secret` is that of the one that asks."""
 
 
 class Memberships(Protocol):

@@ -141,6 +141,26 @@ class SigningIn:
         self.journal.write(AUDIT, "account", f"account closed: {known.email}", who)
         return closed
 
+    def change_roles(self, account: str, roles: frozenset[people.Role], *, who: str) -> people.Account:
+        """From their next request on they may what these roles may. Raises NotFound, BadInput, Conflict (last of IT, identity provider)."""
+        known = self.accounts.account(id=account)
+        if known is None or known.closed is not None:
+            raise errors.NotFound("there is no such account.", hint="`labctl account list` shows all accounts.")
+        if roles - people.OF_ACCOUNTS:
+            raise errors.BadInput("an account may have the roles trainer, it and author.", hint="Others are places in single classes.")
+        if known.subject:
+            raise errors.Conflict(
+                f"the roles of {known.name} are those of their groups at the identity provider.", hint="Change their groups there."
+            )
+        if people.Role.IT not in roles and self._last_of_it(known):
+            raise errors.Conflict(f"{known.name} is the last account of IT.", hint="Give somebody else the role it first.")
+        changed = replace(known, roles=roles)
+        if changed != known:
+            self.accounts.change_account(changed)
+            words = ", ".join(sorted(roles)) or "none"
+            self.journal.write(AUDIT, "account", f"roles of {known.email} are now: {words}", who)
+        return changed
+
     def begin(self, account: people.Account) -> Entry:
         """A session for an account that has proven who it is."""
         until = self.clock.now() + self.rules.longest

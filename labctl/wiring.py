@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from labctl import helping as helping_
     from labctl import inviting as inviting_
     from labctl import knowing as knowing_
+    from labctl import own_account as own_account_
     from labctl import people_ports
     from labctl import seating as seating_
     from labctl import signing_in as signing_in_
@@ -382,6 +383,13 @@ class Wiring:
         from labctl import inviting
 
         return inviting.Inviting(self.signing_in, invitations=self.database, memberships=self.database, desk=self.desk)
+
+    @cached_property
+    def own_account(self) -> own_account_.OwnAccount:
+        """Lets people change their own account."""
+        from labctl import own_account
+
+        return own_account.OwnAccount(self.signing_in)
 
     @cached_property
     def provider(self) -> people_ports.IdentityProvider | None:

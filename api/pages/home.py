@@ -24,15 +24,19 @@ MOST_REPORT = 16 * 1024
 
 
 @router.get("/")
-def my_classes(request: Request, asker: asking.Anyone, house: who.House, *, closed: bool = False) -> Response:
-    """A trainer's classes; a learner is taken to their seat, an author to the blueprints."""
-    if not asking.sees_classes(asker):
-        if asker.environment is None:
-            return RedirectResponse("/blueprints" if asker.may(Right.READ_COURSES) else "/join", status_code=303)
-        return RedirectResponse(f"/seat/{asker.environment}", status_code=303)
-    rooms = routes_classes.list_classrooms(asker, house, closed=closed)
+def start(request: Request, asker: asking.Anyone, house: who.House, *, closed: bool = False) -> Response:
+    """Where everybody begins: a trainer's classes, a learner's seats (a single one is opened at once), an author's blueprints; whoever has
+    nothing of this gets the field for a class code.
+    """
+    staff, places = asking.sees_classes(asker), asker.person.places
+    if not staff and len(places) == 1:
+        return RedirectResponse(f"/seat/{places[0].environment}", status_code=303)
+    if not staff and not places and asker.may(Right.READ_COURSES):
+        return RedirectResponse("/blueprints", status_code=303)
+    rooms = routes_classes.list_classrooms(asker, house, closed=closed) if staff else []
     rooms.sort(key=lambda room: (room.closed is not None, room.starts))
-    return render.render(request, "home.html", rooms=rooms, closed=closed, now=house.clock.now())
+    seats = [(place, house.desk.room(place.classroom).title) for place in places if place.classroom]
+    return render.render(request, "home.html", rooms=rooms, seats=seats, staff=staff, closed=closed, now=house.clock.now())
 
 
 @router.get("/check")

@@ -72,6 +72,25 @@ def close(email: Email) -> None:
     screen.say(f"The account of {email} is closed.")
 
 
+@app.command()
+def roles(
+    email: Email,
+    role: Annotated[list[str] | None, typer.Option(help="trainer, it or author; may be given more than once.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="No role: they sit on the seats that rosters give to their address.")] = False,
+) -> None:
+    """Give somebody these roles and no others, at once. The last account of IT keeps that role.
+
+    For example:
+
+      labctl account roles eva@example.org --role trainer --role author
+    """
+    if bool(role) == none:
+        raise typer.BadParameter("give --role (once or more), or --none", param_hint="--role")
+    api = _api()
+    now = api.put(f"/accounts/{_id(api, email)}/roles", {"roles": role or []})["roles"]
+    screen.say(f"{email} has the roles: {', '.join(now) or 'none'}.")
+
+
 @invite.command()
 def person(
     email: Email,

@@ -53,6 +53,10 @@ class Client:
         """What the API answered; None for an empty answer."""
         return self._ask("POST", path, body)
 
+    def put(self, path: str, body: Any) -> Any:
+        """Replace what is there; what the API answered."""
+        return self._ask("PUT", path, body)
+
     def delete(self, path: str) -> Any:
         """Take something away; what the API answered, None for an empty answer."""
         return self._ask("DELETE", path)

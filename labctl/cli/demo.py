@@ -5,14 +5,16 @@ It may be stopped with Ctrl-C at any moment and run again: each part looks at wh
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import subprocess
 import sys
 import time
+import webbrowser
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -23,6 +25,9 @@ from labctl.cli import classes, client, machine, screen, shell
 
 NAME = "demo"
 BLUEPRINT = "web-attack-basics"
+TRAINER = "trainer@example.org"
+"""The account of the demo's trainer; nothing is sent there."""
+
 LOGIN_WAIT = timedelta(seconds=30)
 """The proof has logged in already; a printed login that takes longer than this is not well."""
 
@@ -32,15 +37,17 @@ def add_to(app: typer.Typer) -> None:
     app.command()(demo)
 
 
-def demo() -> None:
-    """Start labctl here, open a class of three, show its board, print each learner's ssh command.
+def demo(
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser, where there is a display.")] = True,
+) -> None:
+    """Start labctl here, open a class of three, show its board, print each learner's ssh command and links for the browser.
 
     Run it again at any time: it goes on from what is there. `labctl class close demo` takes the class away, `labctl down` stops
     labctl.
 
     For example:
 
-      labctl demo
+      labctl demo --no-browser
     """
     begin = time.monotonic()
     settings = settings_.Settings()
@@ -49,8 +56,9 @@ def demo() -> None:
     slug = _open(api)
     last = _watched(api, slug)
     commands = _logins(api, settings, last)
+    page, links = _links(api, slug, last)
     screen.say("")
-    for line in commands:
+    for line in [*commands, "", *links]:
         screen.say(line)
     screen.say("")
     screen.say(f"Each of these logins was tried just now and works. All of it took {screen.span(time.monotonic() - begin)}.")
@@ -58,6 +66,13 @@ def demo() -> None:
     screen.say(f"Look:   {me} class show {slug} --watch      {me} status")
     screen.say(f"Close:  {me} class close {slug}              (removes everything of the class and shows that nothing is left)")
     screen.say(f"Stop:   {me} down")
+    if browser and _display():
+        # The page's address and not a link: whoever lists processes sees what a browser is called with.
+        webbrowser.open_new_tab(page)
+
+
+def _display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _typed() -> str:
@@ -123,6 +138,27 @@ def _logins(api: client.Client, settings: settings_.Settings, last: dict[str, An
                 _try(argv)
             lines.append(f"  {seat['learner']:<16} {host:<10} {shlex.join(argv)}")
     return lines
+
+
+def _links(api: client.Client, slug: str, last: dict[str, Any]) -> tuple[str, list[str]]:
+    """The page's address, and the lines about it: a link for the trainer and one for the first learner. Each is good once, so each demo
+    makes new ones.
+    """
+    known = next((one for one in api.get("/accounts") if one["email"] == TRAINER), None)
+    body = {"name": "Demo trainer", "email": TRAINER, "roles": ["trainer"]}
+    seat = next(one for one in last["seats"] if one["learner"])
+    learner = api.post(f"/classrooms/{slug}/seats/{seat['number']}/link")["url"]
+    page = learner.rpartition("/invitation/")[0] + "/"
+    if known and known["closed"]:
+        trainer = "(that account was closed; `labctl invite person` invites somebody else)"
+    else:
+        trainer = (api.post(f"/accounts/{known['id']}/link") if known else api.post("/accounts", body))["url"]
+    return page, [
+        f"  {'In a browser':<31} {page}",
+        f"  {f'Trainer ({TRAINER})':<31} {trainer}",
+        f"  {seat['learner']:<31} {learner}",
+        "  Each link is good once: the trainer's asks for a password of your choice, the learner's for one press of a button.",
+    ]
 
 
 def _try(argv: list[str]) -> None:

@@ -32,7 +32,7 @@ class Classroom:
     """`blueprint` is its name, `digest` the digest of its content when the class was opened ("sha256:...").
 
     With `golden` it is no class but one set of golden machines (one environment, seat 1 without a learner): `digest` is the golden
-    digest, and the lease says until when the set counts as fresh.
+    digest, and the lease says until when the set counts as fresh. With `may_join` trainers type in learners' terminals without asking.
     """
 
     slug: str
@@ -45,3 +45,4 @@ class Classroom:
     closed: datetime | None = None
     seats: tuple[Seat, ...] = field(default=())
     golden: bool = False
+    may_join: bool = False

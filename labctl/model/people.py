@@ -147,6 +147,8 @@ class Invitation:
     classroom: str = ""
     seat: int = 0
     made_by: str = "labctl"
+    id: bytes = b""
+    """By which one that is still open is named to those who keep accounts; opens nothing."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,19 @@ class Passkey:
     public_key: bytes
     count: int
     label: str = ""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One browser in which an account is signed in, for its owner. `id` names it and opens nothing; `agent` is what the browser calls
+    itself; `here`: it is the one that asks.
+    """
+
+    id: bytes
+    created: datetime
+    seen: datetime
+    agent: str
+    here: bool
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ TABLE = {
     ("POST", "/api/v1/accounts"): (401, 403, 201, 403, None, 403, 403, 403),
     ("POST", "/api/v1/accounts/{account}/link"): (401, 403, 404, 403, None, 403, 403, 403),
     ("POST", "/api/v1/accounts/{account}/sign-out"): (401, 403, 200, 403, None, 403, 403, 403),
+    ("PUT", "/api/v1/accounts/{account}/roles"): (401, 403, 404, 403, None, 403, 403, 403),
     ("DELETE", "/api/v1/accounts/{account}"): (401, 403, 404, 403, None, 403, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/invitations"): (401, 201, 201, 403, 403, 403, 403, 403),
     ("POST", "/api/v1/classrooms/{slug}/join-code"): (401, 201, 201, 403, 403, 403, 201, 403),
@@ -60,6 +61,7 @@ TABLE = {
 }
 BODIES = {
     "/api/v1/accounts": {"email": "eva@example.org", "roles": ["trainer"]},
+    "/api/v1/accounts/{account}/roles": {"roles": ["author"]},
     "/api/v1/classrooms/{slug}/invitations": {"email": "otto@example.com"},
     "/api/v1/tokens": {"name": "new", "role": "trainer"},
     "/api/v1/classrooms": {"blueprint": "hello", "name": "monday", "roster": "name,email\nAda,ada@example.org\n"},
@@ -152,7 +154,7 @@ def test_each_role_gets_what_the_table_says(house, way, column):
         house.settle()
         name = "hello" if "blueprints" in path else "nobody"
         address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name, account="nobody")
-        answer = client.request(method, address, json=BODIES.get(path) if method == "POST" else None)
+        answer = client.request(method, address, json=BODIES.get(path) if method in {"POST", "PUT"} else None)
         if answer.status_code != row[place]:
             wrong.append(f"{method} {address}: {answer.status_code} for {row[place]}: {answer.text[:200]}")
         if answer.status_code >= 400 and answer.headers["content-type"] != "application/problem+json":

@@ -138,6 +138,7 @@ class ClassroomRows(part.Part):
                     trainer=classroom.trainer,
                     living=True,
                     golden=classroom.golden,
+                    may_join=classroom.may_join,
                 )
                 .returning(classrooms.c.id)
             ).scalar_one()

@@ -99,6 +99,13 @@ class AccountRows(part.Part):
         with self._connection.reading() as connection:
             return tuple(_passkey(row) for row in connection.execute(sa.select(credentials).where(mine)).all())
 
+    def change_passkey(self, account: str, id: bytes, label: str | None) -> bool:  # noqa: A002
+        """See `people_ports.Credentials`."""
+        mine = (credentials.c.id == id) & (credentials.c.kind == PASSKEY) & (credentials.c.account == account)
+        done = sa.delete(credentials).where(mine) if label is None else sa.update(credentials).where(mine).values(label=label)
+        with self._connection.writing() as connection:
+            return connection.execute(done).rowcount == 1
+
     def passkey(self, id: bytes, *, used: int | None = None) -> people.Passkey | None:  # noqa: A002
         """See `people_ports.Credentials`."""
         mine = (credentials.c.id == id) & (credentials.c.kind == PASSKEY)

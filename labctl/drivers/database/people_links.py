@@ -65,6 +65,19 @@ class LinkRows(part.Part):
             gone = connection.execute(sa.delete(invitations).where(invitations.c.digest == self._invitation(secret))).rowcount
             return found if gone == 1 else None
 
+    def open_invitations(self) -> tuple[people.Invitation, ...]:
+        """See `people_ports.Invitations`."""
+        query = sa.select(invitations, classrooms.c.slug).outerjoin(classrooms, classrooms.c.id == invitations.c.classroom)
+        living = (invitations.c.until > self._clock.now()) & (invitations.c.classroom.is_(None) | classrooms.c.living)
+        with self._connection.reading() as connection:
+            found = connection.execute(query.where(living).order_by(invitations.c.until, invitations.c.digest)).all()
+        return tuple(_invitation(row) for row in found)
+
+    def withdraw(self, id: bytes) -> bool:  # noqa: A002
+        """See `people_ports.Invitations`."""
+        with self._connection.writing() as connection:
+            return connection.execute(sa.delete(invitations).where(invitations.c.digest == id)).rowcount == 1
+
     def _found(self, connection: sa.Connection, secret: str) -> people.Invitation | None:
         query = sa.select(invitations, classrooms.c.slug, classrooms.c.living).outerjoin(
             classrooms, classrooms.c.id == invitations.c.classroom
@@ -133,4 +146,5 @@ def _invitation(row: Any) -> people.Invitation:
         classroom=row.slug or "",
         seat=row.seat or 0,
         made_by=row.made_by,
+        id=bytes(row.digest),
     )

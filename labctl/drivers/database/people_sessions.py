@@ -74,13 +74,29 @@ class SessionRows(part.Part):
         with self._connection.writing() as connection:
             connection.execute(sa.delete(sessions).where(sessions.c.digest == self._session(secret)))
 
-    def end_sessions(self, *, account: str = "", classroom: str = "", seat: int = 0) -> int:
+    def end_sessions(self, *, account: str = "", classroom: str = "", seat: int = 0, only: bytes = b"", but: str = "") -> int:
         """See `people_ports.Sessions`."""
         with self._connection.writing() as connection:
             if account:
-                return connection.execute(sa.delete(sessions).where(sessions.c.account == account)).rowcount
+                mine = sessions.c.account == account
+                mine &= sessions.c.digest == only if only else sa.true()
+                mine &= sessions.c.digest != self._session(but) if but else sa.true()
+                return connection.execute(sa.delete(sessions).where(mine)).rowcount
             sitting = sa.select(memberships.c.id).where(_sits(people_links.living(connection, classroom), seat))
             return connection.execute(sa.delete(sessions).where(sessions.c.sitting.in_(sitting))).rowcount
+
+    def name_session(self, secret: str, agent: str) -> None:
+        """See `people_ports.Sessions`."""
+        with self._connection.writing() as connection:
+            connection.execute(sa.update(sessions).where(sessions.c.digest == self._session(secret)).values(agent=agent))
+
+    def sessions_of(self, account: str, secret: str) -> tuple[people.Session, ...]:
+        """See `people_ports.Sessions`."""
+        here = self._session(secret)
+        mine = (sessions.c.account == account) & (sessions.c.until > self._clock.now())
+        with self._connection.reading() as connection:
+            found = connection.execute(sa.select(sessions).where(mine).order_by(sessions.c.seen.desc(), sessions.c.digest)).all()
+        return tuple(people.Session(bytes(row.digest), row.created, row.seen, row.agent, bytes(row.digest) == here) for row in found)
 
     def _session(self, secret: str) -> bytes:
         return self._seal.digest(f"session {secret}")

@@ -85,6 +85,8 @@ class_codes = sa.Table(
     sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
     sa.Column("digest", sa.LargeBinary, nullable=False, unique=True),
     sa.Column("created", Moment, nullable=False),
+    # the code itself, encrypted: whoever runs the class shows it again
+    sa.Column("sealed", sa.LargeBinary),
 )
 
 sessions = sa.Table(
@@ -96,4 +98,6 @@ sessions = sa.Table(
     sa.Column("created", Moment, nullable=False),
     sa.Column("seen", Moment, nullable=False),
     sa.Column("until", Moment, nullable=False),
+    # what the browser calls itself, for its owner's list of sessions
+    sa.Column("agent", sa.Text, nullable=False, server_default=""),
 )

@@ -22,6 +22,7 @@ def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
         trainer=row.trainer,
         closed=row.closed,
         golden=row.golden,
+        may_join=row.may_join,
         seats=tuple(
             Seat(
                 classroom=row.slug,

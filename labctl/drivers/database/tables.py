@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0010"
+HEAD = "0011"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -54,6 +54,8 @@ classrooms = sa.Table(
     sa.Column("living", sa.Boolean, nullable=False),
     # True: no class but a set of golden machines; its slug names its golden digest, so one living set per digest.
     sa.Column("golden", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Whether trainers may type in a learner's terminal without asking.
+    sa.Column("may_join", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("one_living_classroom_per_slug", "slug", unique=True, sqlite_where=sa.text("living"), postgresql_where=sa.text("living")),
 )
 
@@ -185,6 +187,17 @@ hands = sa.Table(
     sa.Column("seat", sa.Integer, primary_key=True),
     sa.Column("since", Moment, nullable=False),
     sa.Column("text", sa.Text, nullable=False),
+)
+
+# Whether whoever joins a seat's terminals may type there: asked (by whom, since when), allowed or refused. Belongs to the seat.
+joinings = sa.Table(
+    "joinings",
+    metadata,
+    sa.Column("classroom", sa.Integer, sa.ForeignKey("classrooms.id"), primary_key=True),
+    sa.Column("seat", sa.Integer, primary_key=True),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
 )
 
 # Messages to the class (no seat) and trainers' notes on a seat.

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.api.browser import Browser
-from tests.api.pages.test_pages import PAGES
+from tests.api.pages.test_pages import PAGES, filled
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
@@ -84,7 +84,7 @@ def test_every_page_names_what_it_has(house, language):
         if path.endswith(("events", ".css")):
             continue
         for action in actions.get(path, ("",)):
-            address = path.format(slug="monday", number=1, environment=environment, name="hello", action=action)
+            address = filled(house, path, number=1, environment=environment, action=action)
             answer = client.get(address)
             assert answer.status_code == 200, address
             wrong[address] = complaints(answer.text)

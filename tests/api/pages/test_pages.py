@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from api import who
 from labctl import settings
+from labctl.model.people import Account
 
 # path template -> what each of (nobody, trainer, it, learner for own seat, learner for another's) gets by GET.
 PAGES = {
@@ -22,6 +23,9 @@ PAGES = {
     "/blueprints": (303, 200, 200, 403, None),
     "/blueprints/{name}": (303, 200, 200, 403, None),
     "/it": (303, 403, 200, 403, None),
+    "/account": (303, 200, 200, 200, None),
+    "/it/people": (303, 403, 200, 403, None),
+    "/it/people/{account}/close": (303, 403, 200, 403, None),
     "/class/{slug}": (303, 200, 200, 403, 403),
     "/class/{slug}/wall": (303, 200, 200, 403, 403),
     "/class/{slug}/journal": (303, 200, 200, 403, 403),
@@ -35,6 +39,7 @@ PAGES = {
 }
 # The same for POST; forms are sent empty or with what stands in FORMS.
 FORMS = {
+    "/it/people/invite": {"email": "new@example.org"},
     "/class/{slug}/message": {"text": "hello"},
     "/class/{slug}/extend": {"until": "2030-03-04T23:30"},
     "/class/{slug}/seat/{number}/note": {"text": "slow"},
@@ -45,6 +50,20 @@ POSTS = {
     "/open/fit": (401, 422, 422, 403, None),
     "/language": (303, 303, 303, 303, None),
     "/csp-reports": (204, 204, 204, 204, None),
+    # Tokens have no account to change.
+    "/account/name": (401, 403, 403, 403, None),
+    "/account/password": (401, 403, 403, 403, None),
+    "/account/passkeys/options": (401, 403, 403, 403, None),
+    "/account/passkeys": (401, 403, 403, 403, None),
+    "/account/passkeys/{key}/label": (401, 403, 403, 403, None),
+    "/account/passkeys/{key}/remove": (401, 403, 403, 403, None),
+    "/account/sessions/{session}/end": (401, 403, 403, 403, None),
+    "/it/people/invite": (401, 403, 200, 403, None),
+    "/it/people/{account}/roles": (401, 403, 303, 403, None),
+    "/it/people/{account}/link": (401, 403, 200, 403, None),
+    "/it/people/{account}/sign-out": (401, 403, 303, 403, None),
+    "/it/people/{account}/close": (401, 403, 303, 403, None),
+    "/it/people/invitations/{invitation}/withdraw": (401, 403, 404, 403, None),
     "/class/{slug}/message": (401, 303, 303, 403, 403),
     "/class/{slug}/extend": (401, 303, 303, 403, 403),
     "/class/{slug}/retry": (401, 303, 303, 403, 403),
@@ -63,6 +82,14 @@ POSTS = {
     "/class/{slug}/close": (401, 303, 303, 403, 403),
 }
 OPEN_TO_ALL = {"/check", "/labctl.css", "/language", "/csp-reports"}
+
+
+def filled(house, path, **values):
+    """The address of that page, of things that there are."""
+    accounts = house.wiring.signing_in.accounts
+    if accounts.account(email="otto@example.org") is None:
+        accounts.add_account(Account("otto", "Otto", "otto@example.org", frozenset(), house.clock.now()))
+    return path.format(slug="monday", name="hello", account="otto", key="ab", session="ab", invitation="ab" * 32, **values)
 
 
 def pages(app):
@@ -99,7 +126,7 @@ def test_each_role_gets_what_the_tables_say(house, place):
                 continue
             house.settle()
             action = "reset" if "seat" in path else "close"
-            address = path.format(slug="monday", number=number, environment=environment, name="hello", action=action)
+            address = filled(house, path, number=number, environment=environment, action=action)
             data = FORMS.get(path) if method == "POST" else None
             answer = client.request(method, address, data=data, follow_redirects=False)
             if answer.status_code != row[place]:
@@ -135,7 +162,7 @@ def test_no_page_has_inline_script_or_style(house):
         if path.endswith("events"):
             continue
         action = "reset" if "seat" in path else "close"
-        text = house.client("it").get(path.format(slug="monday", number=1, environment=environment, name="hello", action=action)).text
+        text = house.client("it").get(filled(house, path, number=1, environment=environment, action=action)).text
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]* src=)|javascript:", text), path
 
 

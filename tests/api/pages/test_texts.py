@@ -24,8 +24,8 @@ def used():
         found |= set(re.findall(r"""\bt\(["']([a-z][a-z0-9.-]+[a-z0-9])["'][,)]""", text))
         for key in re.findall(r"""\bt\.count\(["']([a-z.-]+)["']""", text):
             found |= {f"{key}.one", f"{key}.other"}
-        found |= set(re.findall(r"""asking\.done\(.*"([a-z]+)"\)""", text)) and {
-            f"said.{word}" for word in re.findall(r"""asking\.done\(.*"([a-z]+)"\)""", text)
+        found |= set(re.findall(r"""asking\.done\(.*"([a-z-]+)"\)""", text)) and {
+            f"said.{word}" for word in re.findall(r"""asking\.done\(.*"([a-z-]+)"\)""", text)
         }
     return found
 
