@@ -187,5 +187,7 @@ def _show(found: summary.Summary) -> None:
         screen.say(f"step {number}: {step.title} ({step.kind} on {', '.join(step.hosts)})")
     for number, check in enumerate(found.checks, start=1):
         screen.say(f"check {number}: {check}")
+    for app_ in found.apps:
+        screen.say(f"app {app_.name}: {app_.title} (port {app_.port} of {app_.machine}), for seat 1 {app_.url}")
     for variable in found.variables:
         screen.say(f"variable {variable.name}: {variable.made}, one for each seat{'' if variable.shown else ', not shown to learners'}")

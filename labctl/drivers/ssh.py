@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from labctl import errors, ports
-from labctl.drivers import ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_kept, ssh_parallel, ssh_seal
+from labctl.drivers import ssh_apps, ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_kept, ssh_parallel, ssh_seal
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedCheck, PlannedMachine
 from labctl.model.site import Site
@@ -191,6 +191,9 @@ class Prober:
                 begun = time.monotonic()
                 ssh_checks.prove(check, place)
                 tell(f"{machine.name}: check '{_title(check, plan)}' passed ({time.monotonic() - begun:.1f} s)")
+            for app in (app for app in plan.apps if app.machine == machine.name):
+                ssh_apps.prove(app, connection)
+                tell(f"{machine.name}: the web app '{app.name}' answers")
 
     def _entered(
         self, plan: Plan, machine: Machine, trust: ssh_connection.Trust, ending: contextlib.ExitStack

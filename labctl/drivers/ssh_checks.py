@@ -17,12 +17,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from labctl import errors
-from labctl.drivers import ssh_connection
+from labctl.drivers import ssh_connection, ssh_tls
 from labctl.model.plan import Plan, PlannedCheck, PlannedMachine
+
+if TYPE_CHECKING:
+    import paramiko
 
 BODY_LIMIT = 1024 * 1024
 """Bytes of a page or file that are searched."""
@@ -173,34 +176,32 @@ class _Socket:
     connection open; a channel would really close and cut the page off.
     """
 
-    def __init__(self, connection: ssh_connection.Connection, host: str, port: int, timeout: float) -> None:
-        self.channel = connection.dial(host, port, timeout)
-        self.sendall = self.channel.sendall
-
-    def makefile(self, mode: str) -> Any:
-        """The reading side."""
-        return self.channel.makefile(mode)
+    def __init__(self, channel: paramiko.Channel, *, sealed: bool) -> None:
+        speaks: Any = ssh_tls.Sealed(channel) if sealed else channel
+        self.sendall, self.makefile = speaks.sendall, speaks.makefile
 
     def close(self) -> None:
         """Not yet."""
 
 
 @contextmanager
-def _through(connection: ssh_connection.Connection, host: str, port: int, timeout: float) -> Iterator[http.client.HTTPConnection]:
-    """http.client over a channel that the guest opened. A guest that drips one byte a second must not hold a worker: the
-    channel is closed when the time is over.
+def through(
+    connection: ssh_connection.Connection, host: str, port: int, timeout: float, *, sealed: bool = False
+) -> Iterator[http.client.HTTPConnection]:
+    """http.client over a channel that the guest opened; `sealed`: by TLS. A guest that drips one byte a second must not hold a worker:
+    the channel is closed when the time is over.
     """
-    socket = _Socket(connection, host, port, timeout)
-    client = http.client.HTTPConnection(host, port)
-    client.sock = cast("Any", socket)
-    timer = threading.Timer(timeout, socket.channel.close)
+    channel = connection.dial(host, port, timeout)
+    timer = threading.Timer(timeout, channel.close)
     timer.daemon = True
     timer.start()
     try:
+        client = http.client.HTTPConnection(host, port)
+        client.sock = cast("Any", _Socket(channel, sealed=sealed))
         yield client
     finally:
         timer.cancel()
-        socket.channel.close()
+        channel.close()
 
 
 def _http(check: PlannedCheck, connection: ssh_connection.Connection, timeout: float) -> Verdict:
@@ -210,9 +211,9 @@ def _http(check: PlannedCheck, connection: ssh_connection.Connection, timeout: f
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     begun = time.monotonic()
     try:
-        with _through(connection, url.hostname, url.port or 80, timeout) as through:
-            through.request("GET", target, headers={"User-Agent": "labctl", "Connection": "close"})
-            answer = through.getresponse()
+        with through(connection, url.hostname, url.port or 80, timeout) as client:
+            client.request("GET", target, headers={"User-Agent": "labctl", "Connection": "close"})
+            answer = client.getresponse()
             body = answer.read(BODY_LIMIT).decode(errors="replace")
         if time.monotonic() - begun >= timeout:
             raise TimeoutError  # the page was cut off, not read

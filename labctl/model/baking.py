@@ -42,6 +42,7 @@ def plan(blueprint: language.Blueprint, site: site_.Site, *, environment: str, p
             "configure": tuple(step for step in blueprint.configure if step.bake),
             "ready": (),
             "tasks": (),
+            "apps": {},
             "variables": constants,
             "defaults": blueprint.defaults.model_copy(update={"password": None}),
             "machines": {name: block.model_copy(update={"password": None}) for name, block in blueprint.machines.items()},

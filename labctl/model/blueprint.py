@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, model_validator
 
-from labctl.model import blueprint_steps, blueprint_tasks, blueprint_variables, refusals, scalars
+from labctl.model import blueprint_apps, blueprint_steps, blueprint_tasks, blueprint_variables, refusals, scalars
 from labctl.model.block import Block
 from labctl.model.blueprint_about import About, Image, Skill
 from labctl.model.blueprint_machines import Defaults, Machine
@@ -116,8 +116,8 @@ class Blueprint(Block):
     """name -> variable, at most 64."""
     configure: Several[blueprint_steps.Step] = ()
     """Steps in order, at most 60."""
-    apps: NotYet = None
-    """Not supported yet."""
+    apps: Table[PlaceName, blueprint_apps.App] = Field(default={})
+    """name -> web page of a machine, at most 16."""
     ready: Several[blueprint_steps.Check] = ()
     """Checks that must hold before a seat is ready."""
     tasks: Several[blueprint_tasks.Task] = ()
@@ -131,10 +131,10 @@ class Blueprint(Block):
 
     @model_validator(mode="after")
     def _limits(self) -> Blueprint:
-        limits = (("networks", 16), ("variables", 64), ("configure", 60), ("tasks", 100))
+        limits = (("networks", 16), ("variables", 64), ("configure", 60), ("apps", blueprint_apps.MOST), ("tasks", 100))
         complaints = [
             (key, f"{len(getattr(self, key))} {word} are more than the {most} a blueprint may have")
-            for (key, most), word in zip(limits, ("networks", "variables", "steps", "tasks"), strict=True)
+            for (key, most), word in zip(limits, ("networks", "variables", "steps", "apps", "tasks"), strict=True)
             if len(getattr(self, key)) > most
         ]
         if not self.machines:

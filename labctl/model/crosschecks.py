@@ -24,12 +24,13 @@ def findings(blueprint: language.Blueprint) -> Iterator[Finding]:
     yield from _machines(blueprint)
     yield from _waits(blueprint)
     yield from crosschecks_networks.findings(blueprint)
+    yield from _apps(blueprint)
     yield from crosschecks_steps.findings(blueprint)
     yield from crosschecks_tasks.findings(blueprint)
 
 
 def _names(blueprint: language.Blueprint) -> Iterator[Finding]:
-    """Machines, networks and groups share one name space; a counted machine takes its numbered names too."""
+    """Machines, networks, apps and groups share one name space; a counted machine takes its numbered names too."""
     owners: dict[str, str] = {}
     places: list[tuple[str, str, tuple[str | int, ...]]] = [("network", name, ("networks", name)) for name in blueprint.networks]
     for machine in inventory.machines(blueprint):
@@ -38,6 +39,7 @@ def _names(blueprint: language.Blueprint) -> Iterator[Finding]:
             places.append(("machine", machine.base, ("machines", machine.base)))
         if len(machine.name) > 24:
             yield Finding(("machines", machine.base), f"'{machine.name}' is longer than 24; choose a shorter name", at_key=True)
+    places += [("app", name, ("apps", name)) for name in blueprint.apps]
     places += [
         ("group", group, ("machines", name, "groups", number))
         for name, block in blueprint.machines.items()
@@ -46,7 +48,7 @@ def _names(blueprint: language.Blueprint) -> Iterator[Finding]:
     for kind, name, loc in places:
         owner = owners.setdefault(name, kind)
         if owner != kind or (kind == "machine" and [place[:2] for place in places].count((kind, name)) > 1 and loc[1] != name):
-            yield Finding(loc, f"'{name}' is already the name of a {owner}; choose another", at_key=True)
+            yield Finding(loc, f"'{name}' is already the name of {'an' if owner == 'app' else 'a'} {owner}; choose another", at_key=True)
 
 
 def _sizes(blueprint: language.Blueprint) -> Iterator[Finding]:
@@ -108,6 +110,12 @@ def _described(loc: tuple[str, ...], machine: inventory.Machine, image: language
         has = machine.get(key)
         if least is not None and has is not None and has < least:
             yield Finding((*loc, key), f"image '{name}' needs at least {size(least)} of {key}, not {size(has)}")
+
+
+def _apps(blueprint: language.Blueprint) -> Iterator[Finding]:
+    for name, block in blueprint.apps.items():
+        if complaint := references.no_machine(blueprint, block.machine):
+            yield Finding(("apps", name, "machine"), complaint)
 
 
 def _waits(blueprint: language.Blueprint) -> Iterator[Finding]:

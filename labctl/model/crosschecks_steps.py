@@ -61,13 +61,10 @@ def check(blueprint: language.Blueprint, loc: marked.Loc, check: blueprint_steps
 
 def place(blueprint: language.Blueprint, loc: marked.Loc, machine: str | None, what: str) -> Iterator[Finding]:
     """Where a check or an action happens: one machine, and it is there."""
-    members = {machine.name: machine for machine in inventory.machines(blueprint)}
-    if machine is None and len(members) > 1:
+    if machine is None and len(inventory.machines(blueprint)) > 1:
         yield Finding(loc, f"this {what} must say its machine, for there are several")
-    elif machine is not None and machine not in members:
-        counted = [name for name, member in members.items() if member.base == machine]
-        many = f"'{machine}' is {len(counted)} machines; name one: {counted[0]}" if counted else ""
-        yield Finding((*loc, "machine"), many or references.absent("machine", machine, members))
+    elif machine is not None and (complaint := references.no_machine(blueprint, machine)):
+        yield Finding((*loc, "machine"), complaint)
 
 
 def texts(blueprint: language.Blueprint, loc: marked.Loc, found: Mapping[str, str | None]) -> Iterator[Finding]:
@@ -77,5 +74,11 @@ def texts(blueprint: language.Blueprint, loc: marked.Loc, found: Mapping[str, st
             if complaint := references.refusal(blueprint, path):
                 yield Finding((*loc, key), complaint)
             elif key == "run" and not references.safe_in_command(blueprint, path):
-                instead = f"its environment variable $LAB_{path[0].upper()}" if len(path) == 1 else "seat.login or seat.number"
-                yield Finding((*loc, key), f"'{'.'.join(path)}' may hold blanks or quotes; in a command use {instead}")
+                yield Finding((*loc, key), _unsafe(path))
+
+
+def _unsafe(path: tuple[str, ...]) -> str:
+    if path[0] == "apps":
+        return f"'{'.'.join(path)}' holds signs that a shell takes apart; look at it with a check of kind http"
+    instead = f"its environment variable $LAB_{path[0].upper()}" if len(path) == 1 else "seat.login or seat.number"
+    return f"'{'.'.join(path)}' may hold blanks or quotes; in a command use {instead}"

@@ -107,6 +107,7 @@ def _machines(blueprint: language.Blueprint) -> dict[str, Any]:
         "variables": {name: _variable(variable) for name, variable in blueprint.variables.items()},
         "configure": [_dumped(step) for step in blueprint.configure],
         "ready": [_dumped(check) for check in blueprint.ready],
+        "apps": [[name, _dumped(app)] for name, app in blueprint.apps.items()],
     }
     return {key: value for key, value in parts.items() if value}
 

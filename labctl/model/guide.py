@@ -246,6 +246,8 @@ def value(plan: Plan, path: tuple[str, ...]) -> str:
         ("classroom", "name"): plan.classroom,
         **{(one.name,): references.written(one.value) for one in plan.variables if one.shown},
     }
+    for app in plan.apps:
+        known["apps", app.name, "url"] = app.url
     for network in plan.networks:
         known["networks", network.name, "cidr"] = network.cidr
         if network.gateway:

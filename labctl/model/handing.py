@@ -22,6 +22,7 @@ def handed(spare: Plan, fresh: Plan) -> Plan:
         "checks": fresh.checks,
         "tasks": fresh.tasks,
         "variables": fresh.variables,
+        "apps": fresh.apps,
         "personal": tuple(step for number, step in enumerate(steps) if not step.bake or step not in spare.steps[number : number + 1]),
     }
     return spare.model_copy(update=own)

@@ -179,6 +179,20 @@ class PlannedTask(_Frozen):
     optional: bool = False
 
 
+class PlannedApp(_Frozen):
+    """A web page of a machine (`blueprint.md` 10), reached through its own 127.0.0.1. `url` is where the learner finds it: an address of
+    its own or, where the site has none for apps, that of the learner's own end of `ssh -L`.
+    """
+
+    name: str
+    machine: str
+    port: int
+    scheme: Literal["http", "https"] = "http"
+    path: str = "/"
+    title: str
+    url: str
+
+
 class Variable(_Frozen):
     """A variable with its drawn value. `shown` says whether the learner may see it; values never reach a log."""
 
@@ -208,6 +222,7 @@ class Plan(_Frozen):
     checks: tuple[PlannedCheck, ...]
     tasks: tuple[PlannedTask, ...] = ()
     variables: tuple[Variable, ...] = ()
+    apps: tuple[PlannedApp, ...] = ()
     stands_on: str | None = None
     personal: tuple[PlannedStep, ...] = ()
     """After a handing over: the steps that are this learner's own. Empty before."""

@@ -14,6 +14,7 @@ from typing import Any
 from labctl import errors
 from labctl.model import (
     addressing,
+    blueprint_apps,
     blueprint_steps,
     crosschecks,
     crosschecks_networks,
@@ -22,6 +23,7 @@ from labctl.model import (
     marks,
     planning_tasks,
     references,
+    web_apps,
 )
 from labctl.model import blueprint as language
 from labctl.model import plan as plan_
@@ -49,7 +51,9 @@ def plan(
     Raises BadInput naming every machine whose image, kind or size this site cannot give, and every range that clashes with the site's.
     """
     fits(blueprint, site)
-    work = _Work(blueprint, site, plot, classroom, seat, dict(values))
+    own = principal(classroom, seat.number, environment)
+    apps = tuple(_app(name, block, site, own) for name, block in blueprint.apps.items())
+    work = _Work(blueprint, site, plot, classroom, seat, dict(values), {app.name: app.url for app in apps})
     return plan_.Plan(
         environment=environment,
         installation=site.installation,
@@ -60,7 +64,7 @@ def plan(
         blueprint=source.partition("@")[0],
         source=source,
         seat=seat,
-        principal=principal(classroom, seat.number, environment),
+        principal=own,
         machines=tuple(work.machine(index, machine) for index, machine in enumerate(work.members, 1)),
         networks=tuple(work.network(index, network) for index, network in enumerate(work.networks)),
         steps=tuple(work.step(step) for step in blueprint.configure),
@@ -69,6 +73,7 @@ def plan(
         variables=tuple(
             plan_.Variable(name=name, value=work.values[name], shown=variable.shown) for name, variable in blueprint.variables.items()
         ),
+        apps=apps,
     )
 
 
@@ -78,6 +83,20 @@ def principal(classroom: str, number: int, environment: str) -> str:
     signs that OpenSSH takes in a principals file without quoting.
     """
     return f"seat-{re.sub(r'[^a-z0-9-]', '-', classroom.lower())}-{number}-{environment}"
+
+
+def _app(name: str, block: blueprint_apps.App, site: site_.Site, own: str) -> plan_.PlannedApp:
+    here = f"{block.scheme}://127.0.0.1:{block.port}"
+    there = web_apps.address(site.apps, web_apps.label(own, block.machine, name)) if site.apps else here
+    return plan_.PlannedApp(
+        name=name,
+        machine=block.machine,
+        port=block.port,
+        scheme=block.scheme,
+        path=block.path,
+        title=block.title or name,
+        url=f"{there}{block.path}",
+    )
 
 
 def fits(blueprint: language.Blueprint, site: site_.Site) -> None:
@@ -116,10 +135,17 @@ class _Work:
     """One planning: what all parts of it look at."""
 
     def __init__(
-        self, blueprint: language.Blueprint, site: site_.Site, plot: int, classroom: str, seat: plan_.SeatRef, values: dict[str, Any]
+        self,
+        blueprint: language.Blueprint,
+        site: site_.Site,
+        plot: int,
+        classroom: str,
+        seat: plan_.SeatRef,
+        values: dict[str, Any],
+        urls: dict[str, str],
     ) -> None:
         self.blueprint, self.site, self.plot = blueprint, site, plot
-        self.classroom, self.seat, self.values = classroom, seat, values
+        self.classroom, self.seat, self.values, self.urls = classroom, seat, values, urls
         self.members = inventory.machines(blueprint)
         self.by_name = {machine.name: machine for machine in self.members}
         self.networks = inventory.networks(blueprint)
@@ -284,6 +310,8 @@ class _Work:
             return network.cidr if path[2] == "cidr" else self._gateway(network)
         if path[0] == "seat":
             return getattr(self.seat, path[1])
+        if path[0] == "apps":
+            return self.urls[path[1]]
         return self.classroom if path[0] == "classroom" else self.values[path[0]]
 
     def _of_machine(self, name: str, field: str) -> str:

@@ -23,7 +23,7 @@ _LEGAL = (
     re.compile(r"(ready/\d+|tasks/\d+/checks/\d+)/(run|http|tcp|file|output|body|contains)"),
     re.compile(r"tasks/\d+/(answer(/is(/\d+)?|/matches)?|hints/\d+/text|explain|(setup|solve)/\d+/run)"),
 )
-_UNBUILT = ("collect", "apps", "firewall", "teams")
+_UNBUILT = ("collect", "firewall", "teams")
 """Blocks that are refused as a whole, at their key: nothing is said about what is in them."""
 
 _SAFE_TEXT = re.compile(r"[A-Za-z0-9_.,:/@%+={}-]+")
@@ -31,7 +31,7 @@ _IN_CLASS = r"([a-z]-[a-z]|[A-Z]-[A-Z]|[0-9]-[0-9]|\\[dw.+-]|[A-Za-z0-9_.:/@%=+]
 _SAFE_PATTERN = re.compile(rf"(\[{_IN_CLASS}\]|\\[dw.+-]|\{{[0-9]+(,[0-9]*)?\}}|[A-Za-z0-9_:/@%=()?*+|-])+")
 """Patterns of which it is plain to see that they match nothing but what `_SAFE_TEXT` matches."""
 _FIELDS = {"seat": ("number", "name", "login"), "classroom": ("name",)}
-_LATER = ("seats", "team", "apps")
+_LATER = ("seats", "team")
 _MACHINE_FIELDS = ("address", "hostname")
 _NETWORK_FIELDS = ("cidr", "gateway")
 
@@ -103,6 +103,16 @@ def absent(what: str, name: str, known: Iterable[str]) -> str:
     return f"there is no {what} '{name}'" + (f"; there are: {', '.join(known)}" if known else "")
 
 
+def no_machine(blueprint: language.Blueprint, name: str) -> str:
+    """Why this is not the name of one machine; empty when it is."""
+    members = inventory.machines(blueprint)
+    if any(member.name == name for member in members):
+        return ""
+    counted = [member.name for member in members if member.base == name]
+    many = f"'{name}' is {len(counted)} machines; name one: {counted[0]}" if counted else ""
+    return many or absent("machine", name, [member.name for member in members])
+
+
 def refusal(blueprint: language.Blueprint, path: tuple[str, ...]) -> str:
     """Why this reference names nothing; empty when it names something."""
     first, rest = path[0], path[1:]
@@ -111,10 +121,8 @@ def refusal(blueprint: language.Blueprint, path: tuple[str, ...]) -> str:
     if first in _FIELDS:
         fields = _FIELDS[first]
         return "" if len(rest) == 1 and rest[0] in fields else f"there is no 'lab.{'.'.join(path)}'; {first} has {', '.join(fields)}"
-    if first == "machines":
-        return _machine_refusal(blueprint, rest)
-    if first == "networks":
-        return _network_refusal(blueprint, rest)
+    if blocks := {"machines": _machine_refusal, "networks": _network_refusal, "apps": _app_refusal}.get(first):
+        return blocks(blueprint, rest)
     if rest:
         return f"'lab.{'.'.join(path)}' is not a reference; a variable is lab.NAME"
     return "" if first in blueprint.variables else absent("variable", first, blueprint.variables)
@@ -127,8 +135,7 @@ def _machine_refusal(blueprint: language.Blueprint, rest: tuple[str, ...]) -> st
     name, field = rest
     machine = members.get(name)
     if machine is None:
-        counted = [member.name for member in members.values() if member.base == name]
-        return f"'{name}' is {len(counted)} machines; name one: {counted[0]}" if counted else absent("machine", name, members)
+        return no_machine(blueprint, name)
     if field == "hostname":
         return ""
     addressed = [network for network, address in machine.nics.items() if address != "none"]
@@ -164,16 +171,26 @@ def given_away(blueprint: language.Blueprint, path: tuple[str, ...]) -> str:
     return f"'{path[0]}' is secret and would be given away here; say shown: true at the variable, or leave it out"
 
 
+def _app_refusal(blueprint: language.Blueprint, rest: tuple[str, ...]) -> str:
+    if len(rest) != 2:
+        return "say which app and what of it: lab.apps.NAME.url"
+    if rest[0] not in blueprint.apps:
+        return absent("app", rest[0], blueprint.apps)
+    return "" if rest[1] == "url" else f"'{rest[0]}' has no '{rest[1]}'; it has url"
+
+
 def later(blueprint: language.Blueprint, path: tuple[str, ...]) -> bool:
     """Whether the value is known only when a class is planned, so that no baked step can see it."""
     variable = blueprint.variables.get(path[0])
-    return path[0] in {"seat", "classroom"} or (variable is not None and variable.personal)
+    return path[0] in {"seat", "classroom", "apps"} or (variable is not None and variable.personal)
 
 
 def safe_in_command(blueprint: language.Blueprint, path: tuple[str, ...]) -> bool:
     """Whether the value cannot hold blanks, quotes or anything else that a shell would take apart."""
     if path == ("seat", "name"):
         return False
+    if path[0] == "apps":
+        return bool(_SAFE_TEXT.fullmatch(blueprint.apps[path[1]].path))
     variable = blueprint.variables.get(path[0])
     return variable is None or _safe_variable(variable)
 

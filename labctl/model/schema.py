@@ -7,6 +7,7 @@ seconds), not what an author writes. What spans several blocks no schema can say
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 from labctl.model import blueprint
@@ -41,3 +42,7 @@ def _plain(value: Any, *, properties: bool = False) -> Any:
         assert not others, "no key of the language has two types"
         kept.update(one)
     return {_BOUNDS.get(key, key): _plain(item, properties=key in {"properties", "$defs"}) for key, item in kept.items()}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

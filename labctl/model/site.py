@@ -77,6 +77,8 @@ class Site(_Frozen):
     management: IPv4Network = IPv4Network("100.64.0.0/16")
     management_interface: str = "labmgmt"
     vmid_base: int = 100_000
+    apps: str = ""
+    """Where web apps of seats have their addresses ("https://apps.example.org"), as `wiring` gathers it from settings; empty: nowhere."""
     images: dict[str, Image] = Field(default_factory=dict)
 
     @property

@@ -54,6 +54,16 @@ class StepLine(_Frozen):
     timeout_seconds: int
 
 
+class AppLine(_Frozen):
+    """A web app in one line."""
+
+    name: str
+    title: str
+    machine: str
+    port: int
+    url: str
+
+
 class VariableLine(_Frozen):
     """A variable by name; the value never."""
 
@@ -86,6 +96,7 @@ class Summary(_Frozen):
     steps: tuple[StepLine, ...]
     checks: tuple[str, ...]
     variables: tuple[VariableLine, ...]
+    apps: tuple[AppLine, ...]
     seat: Totals
     classroom: Totals
 
@@ -113,6 +124,7 @@ def of(blueprint: language.Blueprint, plan: Plan, seats: int = 1) -> Summary:
         variables=tuple(
             VariableLine(name=name, made=_made(variable), shown=variable.shown) for name, variable in blueprint.variables.items()
         ),
+        apps=tuple(AppLine(name=one.name, title=one.title, machine=one.machine, port=one.port, url=one.url) for one in plan.apps),
         seat=seat,
         classroom=Totals(**{key: round(value * seats, 1) for key, value in seat.model_dump().items()}),
     )

@@ -14,7 +14,7 @@ from typing import Any
 import pydantic
 
 from labctl import errors
-from labctl.model import blueprint, blueprint_steps, blueprint_tasks, blueprint_variables, marked
+from labctl.model import blueprint, blueprint_apps, blueprint_steps, blueprint_tasks, blueprint_variables, marked
 from labctl.model.block import Block
 
 FOREIGN = {
@@ -42,12 +42,13 @@ BLOCKS: tuple[tuple[str, type[Block]], ...] = (
     ("hints", blueprint_tasks.Hint),
     ("setup and solve", blueprint_tasks.Action),
     ("images", blueprint.Image),
+    ("apps", blueprint_apps.App),
     ("times", blueprint.Times),
     ("defaults", blueprint.Defaults),
     ("skills", blueprint.Skill),
 )
 ELSEWHERE = {
-    "port": "apps", "scheme": "apps", "from": "firewall", "to": "firewall", "ports": "firewall",
+    "from": "firewall", "to": "firewall", "ports": "firewall",
 }  # fmt: skip
 """Keys of blocks that are not built yet."""
 

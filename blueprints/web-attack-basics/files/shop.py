@@ -2,7 +2,8 @@
 
     shop.py ADDRESS INTERFACE
 
-It listens on that address and that network card only. The database is made anew for every request, in memory, so that no
+It listens on that address and that network card, and at port 8080 of its own 127.0.0.1, where labctl finds it for the learner's
+browser; nowhere else. The database is made anew for every request, in memory, so that no
 learner can destroy it; the flag is read from its file each time.
 """
 
@@ -13,6 +14,7 @@ import socket
 import socketserver
 import sqlite3
 import sys
+import threading
 import urllib.parse
 
 FLAG = pathlib.Path("/srv/shop/flag")
@@ -108,8 +110,8 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
     allow_reuse_address = True
 
-    def __init__(self, address, interface):
-        super().__init__((address, 80), Shop, bind_and_activate=False)
+    def __init__(self, address, port, interface):
+        super().__init__((address, port), Shop, bind_and_activate=False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         self.server_bind()
         self.server_activate()
@@ -120,4 +122,6 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 if __name__ == "__main__":
-    Server(*sys.argv[1:3]).serve_forever()
+    lab, own = Server(sys.argv[1], 80, sys.argv[2]), Server("127.0.0.1", 8080, "lo")
+    threading.Thread(target=own.serve_forever, daemon=True).start()
+    lab.serve_forever()
