@@ -74,7 +74,8 @@ def new_ticket(
         raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to open a terminal in.")
     # A trainer who sits on the seat has a learner's terminals there.
     staff = asker.may(people.Right.ENTER_SEATS, slug) and not asker.person.owns(seat.environment)
-    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=asker.name, staff=staff, proof=asker.proof)
+    shown = asker.person.name or asker.name
+    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=shown, staff=staff, proof=asker.proof)
     response.headers["Cache-Control"] = "no-store"
     return shapes_terminal.TicketShape(ticket=secret, until=made.until, machine=made.machine, mode=made.mode)
 

@@ -20,6 +20,7 @@ const TEXTS: Record<string, string> = {
   join: "{who} asks to type along",
   types: "{who} is typing along",
   allow: "Allow",
+  asked: "You see what they see. You can type once the learner allows it.",
   plain: "A reload starts a new shell on this machine.",
   again: "Open again",
   reader: "Screen reader",
@@ -76,6 +77,9 @@ export class LabTerminal extends HTMLElement {
     const terminal = new Terminal({
       allowProposedApi: true,
       disableStdin: this.mode === "watch",
+      fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
+      // At 1 some fonts lose their underscores to the next line.
+      lineHeight: 1.15,
       fontSize: matchMedia("(max-width: 40rem)").matches ? 16 : 14,
       scrollback: 5000,
       linkHandler: { activate: follow, hover: (_event, target) => this.say(target), leave: () => this.say("") },
@@ -155,6 +159,7 @@ export class LabTerminal extends HTMLElement {
   private tellWith(there: There[]): void {
     const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
     this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
+    if (this.mode === "join") this.say(there.some((one) => one.mode === "join" && one.types) ? "" : this.text("asked"));
     this.allow.hidden = this.mode !== "own" || !there.some((one) => one.mode === "join" && !one.types);
     this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
   }
