@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import to_thread
 from fastapi import APIRouter, Response, WebSocket
@@ -15,15 +15,12 @@ from starlette.websockets import WebSocketDisconnect
 from api import problems, sessions, shapes_terminal, who
 from api.routes_classes import Notes, Slug
 from api.routes_seats import Number, own
-from api.terminals import frames, guests, rooms, shells, viewer
+from api.terminals import frames, guests, lobby, rooms, shells, viewer
 from labctl import errors, terminals, wiring
 from labctl.model import people, viewing
 
 FIRST_SECONDS = 5.0
 """For the first message."""
-
-UNKNOWN = 500
-"""Connections that have shown no ticket yet; a class of hundreds reconnects at once after a restart."""
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
@@ -36,7 +33,7 @@ class Hall:
     wired: wiring.Wiring
     guests: guests.Guests
     rooms: rooms.Rooms
-    unknown: int = 0
+    lobby: lobby.Lobby = field(default_factory=lobby.Lobby)
 
 
 def hall(wired: wiring.Wiring) -> Hall:
@@ -90,25 +87,18 @@ async def terminal(socket: WebSocket) -> None:
     except errors.Forbidden:
         await socket.close()  # before it was accepted: HTTP 403
         return
-    if shared.unknown >= UNKNOWN:
-        await socket.close()
-        return
     await socket.accept()
-    shared.unknown += 1
-    try:
-        first = await _first(socket)
-    finally:
-        shared.unknown -= 1
+    first = await _first(socket, shared.lobby)
     code = frames.TICKET if first is None else await _admitted(socket, shared, first)
     with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
         async with asyncio.timeout(viewer.LAST_WORDS):
             await socket.close(code)
 
 
-async def _first(socket: WebSocket) -> frames.First | None:
+async def _first(socket: WebSocket, waiting: lobby.Lobby) -> frames.First | None:
     """None where nothing came in time, or something else."""
     try:
-        async with asyncio.timeout(FIRST_SECONDS):
+        async with waiting.waiting(sessions.address(socket), FIRST_SECONDS):
             message = await socket.receive()
         return frames.first(message.get("text") or "")
     except (TimeoutError, frames.NotUnderstood, WebSocketDisconnect):
