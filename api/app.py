@@ -21,6 +21,7 @@ from api import (
     routes_sign_in,
     routes_state,
 )
+from api.desktops import routes as routes_desktops
 from api.pages import account, blueprints, board_stream, classes, home, it, learner, opening, people, seats
 from api.terminals import routes as routes_terminals
 from labctl import wiring
@@ -74,6 +75,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people, routes_terminals)
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
+    app.include_router(routes_desktops.router)
     for page in (routes_sign_in, routes_invitation, home, account, opening, classes, seats, learner, it, people, blueprints):
         app.include_router(page.router)
     assets.install(app)

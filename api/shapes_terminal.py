@@ -1,9 +1,11 @@
-"""What asking for a terminal looks like over the wire. What is said on its WebSocket is in `api.terminals.frames`."""
+"""What asking for a terminal or a desktop looks like over the wire. What is said on its WebSocket is in
+`api.terminals.frames`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,10 +14,10 @@ from labctl.model import viewing
 
 
 class NewTicket(Shape):
-    """Which machine, and how; without a mode a learner's own terminal, or watching for staff."""
+    """Which machine, and how; without a mode a learner's own, or watching for staff."""
 
     machine: Annotated[str, Field(min_length=1, max_length=100)]
-    kind: Literal["terminal"] = "terminal"
+    kind: viewing.Kind = viewing.Kind.TERMINAL
     mode: viewing.Mode | None = None
 
 
@@ -26,4 +28,5 @@ class TicketShape(Shape):
     until: datetime
     machine: str
     mode: viewing.Mode
+    kind: viewing.Kind = viewing.Kind.TERMINAL
     socket: str = "/ws/terminal"

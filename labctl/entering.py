@@ -15,8 +15,8 @@ from labctl import desk as desk_
 from labctl import errors, ports
 from labctl.model import lifecycle, passage
 from labctl.model.classroom import Seat
-from labctl.model.environment import Environment
-from labctl.model.plan import Plan
+from labctl.model.environment import Environment, Machine
+from labctl.model.plan import Plan, PlannedMachine
 
 ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
 """30 signs that nobody takes for one another."""
@@ -144,20 +144,18 @@ class Entering:
             login=plan.seat.login,
             principal=plan.principal,
             until=env.wishes.lease.ends,
-            targets=_targets(plan, env),
+            targets=tuple(target for target, planned, _ in _machines(plan, env) if "terminal" in planned.access),
+            screens=tuple(
+                passage.Screen(target, made.node, made.vmid, made.kind)
+                for target, planned, made in _machines(plan, env)
+                if "desktop" in planned.access
+            ),
         )
 
 
-def _targets(plan: Plan, env: Environment) -> tuple[passage.Target, ...]:
-    made = {machine.name: machine for machine in env.facts.machines}
-    return tuple(
-        passage.Target(
-            name=planned.name,
-            address=made[planned.name].address,
-            user=planned.login,
-            host=passage.host_name(plan.principal, planned.name),
-            host_key=made[planned.name].host_key,
-        )
-        for planned in plan.machines
-        if planned.name in made and "terminal" in planned.access
-    )
+def _machines(plan: Plan, env: Environment) -> Iterator[tuple[passage.Target, PlannedMachine, Machine]]:
+    known = {machine.name: machine for machine in env.facts.machines}
+    for planned in plan.machines:
+        if (made := known.get(planned.name)) is not None:
+            host = passage.host_name(plan.principal, planned.name)
+            yield passage.Target(planned.name, made.address, planned.login, host, made.host_key), planned, made

@@ -1,7 +1,8 @@
-"""Who may be at which terminal in the browser, and how (`access.md` 3.1). Bytes are moved by `api.terminals`, not here.
+"""Who may be at which terminal or desktop in the browser, and how (`access.md` 3.1, 4). Bytes are moved by `api.terminals` and
+`api.desktops`, not here.
 
 A ticket is asked for by somebody who is known, and shown once, within half a minute, on a connection that carries no other proof.
-A seat's learner has terminals of their own; staff watches, or joins in; of a seat without a learner staff may have its own.
+A seat's learner has terminals and desktops of their own; staff watches, or joins in; of a seat without a learner staff may have its own.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Admission:
     ticket: viewing.Ticket
     way: passage.Way
     target: passage.Target
+    screen: passage.Screen | None = None
+    """Of a desktop."""
 
 
 @dataclass(frozen=True)
@@ -36,46 +39,55 @@ class Terminals:
     """Proofs -> who these are now (`labctl.knowing`)."""
 
     def ticket(
-        self, slug: str, number: int, machine: str, mode: viewing.Mode | None, *, who: str, staff: bool, proof: str
+        self,
+        slug: str,
+        number: int,
+        machine: str,
+        mode: viewing.Mode | None,
+        *,
+        who: str,
+        staff: bool,
+        proof: str,
+        kind: viewing.Kind = viewing.Kind.TERMINAL,
     ) -> tuple[str, viewing.Ticket]:
         """A ticket for that machine, and what it opens; without a mode a learner's own, or watching for staff. Whose seat it is was
         asked before. Raises NotFound (no such machine to enter), Forbidden (mode), Conflict (the seat cannot be entered).
         """
         way = self.entering.way_of(slug, number)
-        target = way.target(machine)
-        if target is None:
-            names = ", ".join(one.name for one in way.targets)
+        if (found := _seen(way, machine, kind)) is None:
+            all_ = way.targets if kind is viewing.Kind.TERMINAL else [one.target for one in way.screens]
+            names = ", ".join(one.name for one in all_)
             raise errors.NotFound(
-                f"seat {number} of class '{slug}' has no machine '{machine}' with a terminal.", hint=f"It has: {names or 'none'}."
+                f"seat {number} of class '{slug}' has no machine '{machine}' with a {kind.value}.", hint=f"It has: {names or 'none'}."
             )
         chosen = mode or (viewing.Mode.WATCH if staff else viewing.Mode.OWN)
         seat, _ = self.entering.desk.seat(slug, number)
         if (chosen is viewing.Mode.OWN) is staff and not (staff and seat.learner is None):
             raise errors.Forbidden(
-                f"a terminal of this seat cannot be opened with mode '{chosen.value}' by you.",
+                f"a {kind.value} of this seat cannot be opened with mode '{chosen.value}' by you.",
                 hint="Trainers watch or join; learners have their own.",
             )
         until = min(self.entering.desk.clock.now() + viewing.TICKET_LIFE, way.until)
-        made = viewing.Ticket(way.principal, way.environment, target.name, chosen, who, until, proof)
+        made = viewing.Ticket(way.principal, way.environment, found[0].name, chosen, who, until, proof, kind)
         secret = secrets.token_urlsafe(32)
         self.tickets.keep_ticket(secret, made)
         return secret, made
 
-    def admit(self, secret: str) -> Admission:
-        """Use a ticket up. Raises Unauthenticated where it is not good, Forbidden where the seat may be entered no more."""
+    def admit(self, secret: str, kind: viewing.Kind = viewing.Kind.TERMINAL) -> Admission:
+        """Use a ticket up. Raises Unauthenticated where it is not good for this, Forbidden where the seat may be entered no more."""
         ticket = self.tickets.use_ticket(secret)
-        if ticket is None:
+        if ticket is None or ticket.kind is not kind:
             raise errors.Unauthenticated(_CLOSED)
         way = self.entering.way(ticket.principal)
         if not _theirs(self.known([ticket.proof]).get(ticket.proof), ticket):
             raise errors.Unauthenticated(_CLOSED)
-        target = way.target(ticket.machine)
-        if target is None or way.environment != ticket.environment:
+        found = _seen(way, ticket.machine, kind)
+        if found is None or way.environment != ticket.environment:
             raise errors.Forbidden(_CLOSED)
         if ticket.mode is not viewing.Mode.OWN:
             word = "watches" if ticket.mode is viewing.Mode.WATCH else "joins"
-            self.entering.desk.journal.write(way.environment, "enter", f"{word} the terminal of {target.name}", ticket.who)
-        return Admission(ticket, way, target)
+            self.entering.desk.journal.write(way.environment, "enter", f"{word} the {kind.value} of {ticket.machine}", ticket.who)
+        return Admission(ticket, way, *found)
 
     def certify(self, principal: str, public_key: str) -> str:
         """A certificate of ten minutes for the API's own key of the moment. Raises Forbidden."""
@@ -101,3 +113,11 @@ def _theirs(person: people.Person | None, ticket: viewing.Ticket) -> bool:
         return False
     mine = ticket.mode is viewing.Mode.OWN and person.owns(ticket.environment)
     return mine or person.may(people.Right.ENTER_SEATS, named[0])
+
+
+def _seen(way: passage.Way, machine: str, kind: viewing.Kind) -> tuple[passage.Target, passage.Screen | None] | None:
+    if kind is viewing.Kind.TERMINAL:
+        target = way.target(machine)
+        return None if target is None else (target, None)
+    screen = way.screen(machine)
+    return None if screen is None else (screen.target, screen)

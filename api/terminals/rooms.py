@@ -1,4 +1,4 @@
-"""Who is at which terminal: everybody there is told of everybody, and who may be there no more is out within a second: their seat may be
+"""Who is at which terminal or desktop: everybody there is told of everybody, and who may be there no more is out within a second: their seat may be
 entered by nobody, or they are signed out.
 """
 
@@ -9,16 +9,22 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from api.terminals import frames
-from api.terminals.viewer import Viewer
-from labctl import errors
+from labctl import errors, terminals
 from labctl.model import viewing
 
 LOOK_SECONDS = 1.0
 
 SEAT = 24
 """Terminals of one seat, of all who are at it together: some tabs of its learner, and a few who watch."""
+
+DESKTOPS = 2
+"""Of one seat for its learner, and as many for all who watch or join: a picture costs what a hundred terminals do."""
+
+CLASS_DESKTOPS = 80
+"""Of one class: a node of Proxmox has a hundred consoles for everybody (`proxmox-truth.md` 3.12)."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +34,29 @@ Ended = Callable[[frozenset[viewing.Ticket]], Awaitable[Mapping[viewing.Ticket, 
 CODES = {viewing.Ending.SEAT: frames.CLOSED, viewing.Ending.PERSON: frames.TICKET}
 
 
+class Viewer(Protocol):
+    """One WebSocket, of a terminal or of a desktop."""
+
+    admission: terminals.Admission
+    size: frames.Size
+    may_type: bool
+
+    @property
+    def own(self) -> bool:
+        """Whether the screen follows this one's size."""
+
+    def tell(self, text: str) -> None:
+        """A text frame."""
+
+    def show(self, size: frames.Size) -> None:
+        """The screen has this size now."""
+
+    def end(self, code: int) -> None:
+        """Close it."""
+
+
 class Rooms:
-    """All terminals of this process."""
+    """All terminals and desktops of this process."""
 
     def __init__(self, ended: Ended, now: Callable[[], datetime]) -> None:
         self._ended = ended
@@ -45,9 +72,7 @@ class Rooms:
     @contextlib.asynccontextmanager
     async def at(self, viewer: Viewer) -> AsyncIterator[None]:
         """While it is there. Raises Conflict where the seat has too many already."""
-        principal = viewer.admission.way.principal
-        if sum(one.admission.way.principal == principal for one in self._viewers) >= SEAT:
-            raise errors.Conflict(f"{SEAT} terminals of this seat are open already.", hint="Close some tabs.")
+        self._count(viewer)
         self._viewers.add(viewer)
         self._let_type()
         if self._looking is None:
@@ -61,6 +86,20 @@ class Rooms:
             if not self._viewers and self._looking is not None:
                 self._looking.cancel()
                 self._looking = None
+
+    def _count(self, viewer: Viewer) -> None:
+        kind, way = viewer.admission.ticket.kind, viewer.admission.way
+        alike = [one for one in self._viewers if one.admission.ticket.kind is kind]
+        mine = [one for one in alike if one.admission.way.principal == way.principal]
+        hint = "Close some tabs."
+        if kind is viewing.Kind.TERMINAL:
+            if len(mine) >= SEAT:
+                raise errors.Conflict(f"{SEAT} terminals of this seat are open already.", hint=hint)
+        # Apart, so that a learner's tabs do not keep out who comes to help.
+        elif sum(one.own is viewer.own for one in mine) >= DESKTOPS:
+            raise errors.Conflict(f"{DESKTOPS} desktops of this seat are open already.", hint=hint)
+        elif sum(one.admission.way.classroom == way.classroom for one in alike) >= CLASS_DESKTOPS:
+            raise errors.Conflict(f"{CLASS_DESKTOPS} desktops of this class are open already.", hint=hint)
 
     def size_for(self, viewer: Viewer) -> frames.Size:
         """Its own, or that of the screen it comes to."""
@@ -92,9 +131,9 @@ class Rooms:
             viewer.show(self.size_for(viewer))
 
     def _with(self, viewer: Viewer) -> Iterable[Viewer]:
-        """At the same machine, itself among them while it is there."""
-        key = (viewer.admission.way.environment, viewer.admission.target.name)
-        return [one for one in self._viewers if (one.admission.way.environment, one.admission.target.name) == key]
+        """At the same terminal or desktop, itself among them while it is there."""
+        key = _screen(viewer)
+        return [one for one in self._viewers if _screen(one) == key]
 
     def _say_who(self, viewer: Viewer) -> None:
         there = self._with(viewer)
@@ -128,3 +167,7 @@ class Rooms:
                 self._allowed.discard(one.admission.way.environment)
             if why is not None:
                 one.end(CODES[why])
+
+
+def _screen(viewer: Viewer) -> tuple[str, str, viewing.Kind]:
+    return viewer.admission.way.environment, viewer.admission.target.name, viewer.admission.ticket.kind

@@ -1,11 +1,14 @@
-"""The two addresses of a terminal: a ticket for somebody who is known, and a WebSocket that takes the ticket as its first message."""
+"""The two addresses of a terminal: a ticket for somebody who is known, and a WebSocket that takes the ticket as its first message.
+
+Tickets are for desktops too, and `take` is how their WebSocket begins (`api.desktops.routes`).
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from anyio import to_thread
@@ -53,7 +56,7 @@ def hall(wired: wiring.Wiring) -> Hall:
     "/api/v1/classrooms/{slug}/seats/{number}/tickets",
     tags=["seats"],
     status_code=201,
-    summary="A ticket for a terminal in the browser",
+    summary="A ticket for a terminal or a desktop in the browser",
     responses=problems.answers(401, 403, 404, 409, 422),
 )
 def new_ticket(
@@ -65,21 +68,33 @@ def new_ticket(
     wanted: shapes_terminal.NewTicket,
     response: Response,
 ) -> shapes_terminal.TicketShape:
-    """Good once and for half a minute, as the first message on `/ws/terminal`."""
+    """Good once and for half a minute, as the first message on the WebSocket that `socket` names."""
     seat = own(asker, house, known, slug, number)
     if house.paper:
-        raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to open a terminal in.")
+        raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to look into.")
     # A trainer who sits on the seat has a learner's terminals there.
     staff = asker.may(people.Right.ENTER_SEATS, slug) and not asker.person.owns(seat.environment)
     shown = asker.person.name or asker.name
-    secret, made = house.terminals.ticket(slug, number, wanted.machine, wanted.mode, who=shown, staff=staff, proof=asker.proof)
+    secret, made = house.terminals.ticket(
+        slug, number, wanted.machine, wanted.mode, who=shown, staff=staff, proof=asker.proof, kind=wanted.kind
+    )
     response.headers["Cache-Control"] = "no-store"
-    return shapes_terminal.TicketShape(ticket=secret, until=made.until, machine=made.machine, mode=made.mode)
+    told = {"machine": made.machine, "mode": made.mode, "kind": made.kind, "socket": f"/ws/{made.kind}"}
+    return shapes_terminal.TicketShape(ticket=secret, until=made.until, **told)
 
 
 @router.websocket("/ws/terminal")
 async def terminal(socket: WebSocket) -> None:
     """See `api.terminals.frames` for what is said."""
+    await take(socket, viewing.Kind.TERMINAL, _served)
+
+
+Serve = Callable[[WebSocket, Hall, terminals.Admission, frames.Size], Awaitable[int]]
+"""What to do for somebody who was admitted; the close code."""
+
+
+async def take(socket: WebSocket, kind: viewing.Kind, serve: Serve, protocol: str = "") -> None:
+    """One connection from its beginning to its end. `protocol` is spoken where the page asks for it."""
     shared = socket.app.state.hall
     assert isinstance(shared, Hall)
     try:
@@ -87,9 +102,9 @@ async def terminal(socket: WebSocket) -> None:
     except errors.Forbidden:
         await socket.close()  # before it was accepted: HTTP 403
         return
-    await socket.accept()
+    await socket.accept(protocol if protocol in socket.scope.get("subprotocols", []) else None)
     first = await _first(socket, shared.lobby)
-    code = frames.TICKET if first is None else await _admitted(socket, shared, first)
+    code = frames.TICKET if first is None else await _admitted(socket, shared, first, kind, serve)
     with contextlib.suppress(WebSocketDisconnect, RuntimeError, TimeoutError):
         async with asyncio.timeout(viewer.LAST_WORDS):
             await socket.close(code)
@@ -105,10 +120,10 @@ async def _first(socket: WebSocket, waiting: lobby.Lobby) -> frames.First | None
         return None
 
 
-async def _admitted(socket: WebSocket, shared: Hall, first: frames.First) -> int:
+async def _admitted(socket: WebSocket, shared: Hall, first: frames.First, kind: viewing.Kind, serve: Serve) -> int:
     try:
-        admission = await to_thread.run_sync(lambda: shared.wired.terminals.admit(first.ticket))
-        return await _served(socket, shared, admission, first.size)
+        admission = await to_thread.run_sync(lambda: shared.wired.terminals.admit(first.ticket, kind))
+        return await serve(socket, shared, admission, first.size)
     except errors.Unauthenticated:
         return frames.TICKET
     except (errors.Forbidden, errors.NotFound):
@@ -116,7 +131,7 @@ async def _admitted(socket: WebSocket, shared: Hall, first: frames.First) -> int
     except errors.Conflict:
         return frames.CROWDED
     except errors.LabctlError as error:
-        _log.warning("a terminal could not be opened: %s", error)
+        _log.warning("a %s could not be opened: %s", kind.value, error)
         return frames.UNREACHABLE
 
 

@@ -32,9 +32,7 @@ def _password(text: str) -> str:
 
 def _access(value: Any, info: ValidationInfo) -> str:
     text = scalars.text_of(value, info)
-    if text == "desktop":
-        raise refusals.not_yet("access: desktop")
-    if text != "terminal":
+    if text not in {"terminal", "desktop"}:
         raise refusals.wrong(f"'{text}' is not possible; one of terminal, desktop")
     return text
 
@@ -58,8 +56,8 @@ class Defaults(Block):
     """Whether the learner is administrator; true."""
     password: Maybe[Annotated[Text, AfterValidator(_password)]] = None
     """A reference to a variable; none: certificates only."""
-    access: Maybe[Several[Annotated[Literal["terminal"], BeforeValidator(_access)]]] = None
-    """[terminal]: SSH and browser tab. []: a target, entered only by what the lab is about."""
+    access: Maybe[Several[Annotated[Literal["terminal", "desktop"], BeforeValidator(_access)]]] = None
+    """terminal: SSH and browser tab; desktop: its picture in the browser (vm). []: a target, entered only by what the lab is about."""
     load: Maybe[Annotated[Literal["low", "medium", "high"], BeforeValidator(scalars.text_of)]] = None
     """Expected use of the cores: low 0.1, medium 0.3, high 1.0."""
 

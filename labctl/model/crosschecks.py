@@ -93,6 +93,9 @@ def _machine(blueprint: language.Blueprint, name: str, block: language.Machine) 
         yield Finding((*loc, "memory_min"), "'memory_min' is for a vm; a container has no balloon", at_key=True)
     if block.memory_min is not None and block.memory_min > memory:
         yield Finding((*loc, "memory_min"), f"'memory_min' is more than the machine's memory ({size(memory)})")
+    if "desktop" in machine.get("access") and kind == "container":
+        text = f"container '{name}' has no screen; use kind: vm for a desktop, or publish a web desktop under apps"
+        yield Finding((*loc, "access") if block.access is not None else loc, text, at_key=True)
     described = blueprint.images.get(image or "")
     if described is not None:
         yield from _described(loc, machine, described)

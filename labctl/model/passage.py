@@ -1,4 +1,4 @@
-"""Who may go where: a seat's machines as the SSH door and the terminals see them. Values only; who asks is checked in `entering`."""
+"""Who may go where: a seat's machines as door, terminals and desktops see them. Values only; who asks is checked in `entering`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Screen:
+    """One machine that has a desktop: how its own sshd is entered, and which guest of which node it is."""
+
+    target: Target
+    node: str
+    vmid: int
+    kind: str
+
+
+@dataclass(frozen=True)
 class Way:
     """What a seat's learner may reach now, and until when (aware, UTC). `principal` names the seat through resets and swaps."""
 
@@ -32,10 +42,16 @@ class Way:
     principal: str
     until: datetime
     targets: tuple[Target, ...]
+    screens: tuple[Screen, ...] = ()
+    """Machines with a desktop; they need not be enterable."""
 
     def target(self, name: str) -> Target | None:
         """The machine of that name, by look-up only: a name is never made into an address."""
         return next((one for one in self.targets if one.name == name), None)
+
+    def screen(self, name: str) -> Screen | None:
+        """The same for desktops."""
+        return next((one for one in self.screens if one.target.name == name), None)
 
 
 def host_name(principal: str, machine: str) -> str:

@@ -1,4 +1,4 @@
-"""A terminal in the browser as a value: whose seat, which machine, who looks and how. Who may is decided in `labctl.terminals`."""
+"""A terminal or desktop in the browser as a value: whose, which machine, who looks and how. Who may is decided in `labctl.terminals`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ TICKET_LIFE = timedelta(seconds=30)
 """From asking for a ticket to showing it: one round trip of a slow line, and no more."""
 
 
+class Kind(StrEnum):
+    """What of a machine is seen."""
+
+    TERMINAL = "terminal"
+    DESKTOP = "desktop"
+
+
 class Mode(StrEnum):
-    """How somebody is at a terminal."""
+    """How somebody is at a terminal or desktop."""
 
     OWN = "own"
     WATCH = "watch"
@@ -30,6 +37,7 @@ class Ticket:
     until: datetime
     proof: str = ""
     """By what they were known when they asked for it (`labctl.knowing`): when that ends, so does the terminal."""
+    kind: Kind = Kind.TERMINAL
 
 
 class Ending(StrEnum):

@@ -164,7 +164,7 @@ codes = sa.Table(
     sa.Column("until", Moment, nullable=False),
 )
 
-# Tickets for terminals in the browser: only a hash is kept, and a row goes when its ticket is shown.
+# Tickets for terminals and desktops in the browser: only a hash is kept, and a row goes when its ticket is shown.
 tickets = sa.Table(
     "tickets",
     metadata,
@@ -176,6 +176,7 @@ tickets = sa.Table(
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("until", Moment, nullable=False),
     sa.Column("proof", sa.Text, nullable=False, server_default=""),
+    sa.Column("kind", sa.Text, nullable=False),
 )
 
 # Raised hands belong to the seat, not to its environment: a swap must not make a learner ask again. Lowered ones are gone; the journal

@@ -1,4 +1,4 @@
-"""Tickets for terminals in the browser. Kept as an HMAC under the database's key; a row goes when its ticket is shown."""
+"""Tickets for terminals and desktops in the browser. Kept as an HMAC under the database's key; a row goes when its ticket is shown."""
 
 from __future__ import annotations
 
@@ -33,4 +33,5 @@ class TicketRows(part.Part):
             who=row.who,
             until=row.until,
             proof=row.proof,
+            kind=viewing.Kind(row.kind),
         )
