@@ -87,4 +87,5 @@ class CodeShape(Shape):
 
 def way(found: passage.Way) -> WayShape:
     """As it goes over the wire."""
-    return WayShape(**{**vars(found), "targets": [TargetShape(**vars(one)) for one in found.targets]})
+    told = {name: value for name, value in vars(found).items() if name in WayShape.model_fields}
+    return WayShape(**{**told, "targets": [TargetShape(**vars(one)) for one in found.targets]})

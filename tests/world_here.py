@@ -41,10 +41,10 @@ ROSTER = "name,email,login\nAda Lovelace,ada@example.org,ada\nGrace Hopper,grace
 class World:
     """See the module."""
 
-    def __init__(self, tmp_path: Path) -> None:
+    def __init__(self, tmp_path: Path, blueprint: str = BLUEPRINT) -> None:
         folder = tmp_path / "blueprints" / "hello"
         folder.mkdir(parents=True)
-        (folder / "blueprint.yaml").write_text(BLUEPRINT)
+        (folder / "blueprint.yaml").write_text(blueprint)
         template = site.Template(node="sandbox", vmid=9001)
         place = site.Site(
             cluster=site.Cluster(secret_file="/nowhere", ca_file="/nowhere"),
@@ -132,7 +132,12 @@ class World:
         os.chown(sockets, 2201, 2201)
         plan = self.wiring.environments.plan(env.id)
         lines = [f"SetEnv TMUX_TMPDIR={sockets} {more}"]
-        return sshd_here.SshdHere(self.ground / f"box{seat}", self.authority, plan=plan, port=self.guest_port, lines=lines)
+        # As is what their desktops keep below /run.
+        desktops = self.ground / f"desktops{seat}"
+        desktops.mkdir(exist_ok=True)
+        return sshd_here.SshdHere(
+            self.ground / f"box{seat}", self.authority, plan=plan, port=self.guest_port, lines=lines, desktops=desktops
+        )
 
     def stop_tmux(self) -> None:
         """Of both machines; what ran in it ends too."""

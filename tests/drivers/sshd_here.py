@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
 import subprocess
 import time
@@ -21,20 +22,25 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _with_account(folder: Path, login: str) -> list[str]:
-    """Words before a command that then sees an account of that name which this machine does not have (own mount namespace)."""
+def _with_account(folder: Path, login: str, desktops: Path | None) -> list[str]:
+    """Words before a command that then sees an account of that name which this machine does not have (own mount namespace), and of
+    these desktops those only.
+    """
     home = folder / "home"
     home.mkdir(exist_ok=True)
     os.chown(home, 2201, 2201)
     for name, line in (("passwd", f"{login}:x:2201:2201::{home}:/bin/bash"), ("shadow", f"{login}:*:19000:0:99999:7:::")):
         (folder / name).write_text(f"{Path('/etc', name).read_text().rstrip()}\n{line}\n")
-    script = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/shadow" /etc/shadow && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, str(folder)]
+    script = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/shadow" /etc/shadow'
+    if desktops is not None:
+        Path("/run/labctl-desktop").mkdir(exist_ok=True)
+        script += f" && mount --bind {shlex.quote(str(desktops))} /run/labctl-desktop"
+    return ["unshare", "--mount", "sh", "-c", f'{script} && exec "$@"', str(folder)]
 
 
 class SshdHere:
     """`authority` is the one it was enrolled by; `certify_by`, `certify_as`, `certified_at` spoil its host certificate;
-    `lines` are more of its configuration.
+    `lines` are more of its configuration, `desktops` is what it has at /run/labctl-desktop.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class SshdHere:
         plan=None,
         port=0,
         lines=(),
+        desktops=None,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,7 +98,7 @@ class SshdHere:
             Path("/run/sshd").mkdir(exist_ok=True)
         program = ["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "config")]
         self._process = subprocess.Popen(
-            program if plan is None else [*_with_account(folder, plan.machine("box").login), *program],
+            program if plan is None else [*_with_account(folder, plan.machine("box").login, desktops), *program],
             stderr=(folder / "log").open("w"),
             stdin=subprocess.DEVNULL,
         )

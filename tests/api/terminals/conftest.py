@@ -93,8 +93,8 @@ class Tab:
 class World(world_here.World):
     """With tokens and tabs."""
 
-    def __init__(self, tmp_path):
-        super().__init__(tmp_path)
+    def __init__(self, tmp_path, blueprint=world_here.BLUEPRINT):
+        super().__init__(tmp_path, blueprint)
         self.secrets = {"eva": self.wiring.tokens.create(ports.Token("eva", "trainer"))}
         for seat, name in ((1, "ada"), (2, "grace")):
             environment = self.wiring.desk.seat("monday", seat)[1].id

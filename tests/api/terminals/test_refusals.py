@@ -77,7 +77,7 @@ def test_a_ticket_from_before_a_reset_opens_nothing(own_world):
         ("ada", 1, {"mode": "watch"}, 403),
         ("ada", 1, {"mode": "join"}, 403),
         ("ada", 1, {"mode": "root"}, 422),
-        ("ada", 1, {"kind": "desktop"}, 422),
+        ("ada", 1, {"kind": "desktop"}, 404),
         ("eva", 1, {"mode": "own"}, 403),
         ("eva", 9, {}, 404),
         ("eva", 2, {}, 201),

@@ -1,0 +1,78 @@
+"""Learners work at a desktop in the browser; trainers watch and join, and the learner is told."""
+
+from __future__ import annotations
+
+import time
+
+from tests import desktop_here
+
+
+def test_a_learner_sees_the_desktop_and_what_they_type_arrives(world):
+    page = world.page("ada").greet()
+    assert page.until_told("opened") == {"machine": "box", "mode": "own"}
+    assert page.socket.subprotocol == "binary"
+    assert page.size == (320, 240)
+    picture = page.picture()
+    assert len(picture) == 320 * 240 * 4
+    assert len({picture[at : at + 3] for at in range(0, len(picture), 4)}) > 1
+    page.keys("hello")
+    desktop_here.until(lambda: world.desktops[0].typed.endswith("hello"))
+    assert "hello" not in world.desktops[1].typed
+
+
+def test_a_trainer_sees_the_same_desktop_and_the_learner_is_told(world):
+    learner = world.page("ada").greet()
+    trainer = world.page("eva").greet()
+    assert trainer.until_told("opened")["mode"] == "watch"
+    assert learner.until_told("with") == [{"who": "eva", "mode": "watch", "types": False}]
+    assert trainer.picture() == learner.picture()
+    trainer.close()
+    assert learner.until_told("with") == []
+    lines = [line.text for line in world.wiring.journal.read(classroom="monday", limit=1000) if line.who == "eva"]
+    assert lines[-1] == "watches the desktop of box"
+
+
+def test_whoever_comes_without_wanting_to_share_sends_nobody_away(world):
+    learner = world.page("ada").greet()
+    world.page("eva").greet(shared=0).picture()
+    assert len(learner.picture()) == 320 * 240 * 4
+
+
+def test_a_trainer_who_joins_acts_once_the_learner_allows_it_and_never_changes_the_size(world):
+    learner = world.page("ada").greet()
+    trainer = world.page("eva", mode="join").greet()
+    trainer.keys("early")
+    trainer.socket.send('{"allow": true}')
+    trainer.picture()
+    learner.socket.send('{"allow": true}')
+    end = time.monotonic() + 10
+    while not learner.until_told("with")[0]["types"]:
+        assert time.monotonic() < end
+    trainer.resize(640, 480)
+    trainer.keys("later")
+    desktop_here.until(lambda: world.desktops[0].typed.endswith("later"))
+    assert "early" not in world.desktops[0].typed
+    assert world.page("eva").greet().size == (320, 240)
+
+
+def test_the_desktop_takes_the_size_its_learner_asks_for(own_world):
+    page = own_world.page("ada").greet()
+    page.resize(400, 300)
+
+    def size():
+        another = own_world.page("eva").greet()
+        another.close()
+        return another.size
+
+    desktop_here.until(lambda: size() == (400, 300))
+
+
+def test_a_terminal_and_a_desktop_of_a_machine_stand_beside_each_other(world):
+    page, tab = world.page("ada").greet(), world.tab("ada")
+    tab.until(rb"\$ ")
+    assert page.picture()
+    assert world.api.made.state.hall.guests.connections() == 1
+    watcher = world.tab("eva")
+    watcher.until(rb"\$ ")
+    assert tab.until_told("with")
+    assert not [one for one in page.told if one.get("with")]
