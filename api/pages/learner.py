@@ -73,6 +73,7 @@ def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> 
         hand=house.helping.hand(seat.slug, seat.number),
         messages=house.helping.messages(seat.slug, 5),
         machines=seats.enterable(house, seat.seat.environment),
+        desktops=seats.with_desktop(house, seat.seat.environment),
         door=house.door_address,
         code=None,
         said=request.query_params.get("said", ""),

@@ -31,11 +31,20 @@ def found(house: who.House, known: boards.Notes, slug: str, number: int) -> tupl
 
 def enterable(house: who.House, environment: str) -> tuple[str, ...]:
     """The machines of a seat that have a terminal, by name; none where the plan is gone."""
+    return _with(house, environment, "terminal")
+
+
+def with_desktop(house: who.House, environment: str) -> tuple[str, ...]:
+    """Those that have a desktop."""
+    return _with(house, environment, "desktop")
+
+
+def _with(house: who.House, environment: str, access: str) -> tuple[str, ...]:
     try:
         plan = house.environments.plan(environment)
     except errors.LabctlError:
         return ()
-    return tuple(one.name for one in plan.machines if "terminal" in one.access)
+    return tuple(one.name for one in plan.machines if access in one.access)
 
 
 @router.get("")
@@ -56,6 +65,7 @@ def seat(
         hand=house.helping.hand(slug, number),
         notes=house.helping.notes(slug, number),
         machines=enterable(house, one.environment),
+        desktops=with_desktop(house, one.environment),
         mode=mode if mode in {"watch", "join"} else "",
         said=request.query_params.get("said", ""),
     )

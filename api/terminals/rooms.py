@@ -1,5 +1,5 @@
-"""Who is at which terminal or desktop: everybody there is told of everybody, and who may be there no more is out within a second: their seat may be
-entered by nobody, or they are signed out.
+"""Who is at which terminal or desktop: everybody there is told of everybody, and who may be there no more is out within a second: their
+seat may be entered by nobody, or they are signed out.
 """
 
 from __future__ import annotations

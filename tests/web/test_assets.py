@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not assets.FOLDER.is_dir(), reason="infra/deploy
 
 
 def test_all_that_pages_ask_for_is_there():
-    assert {"page.js", "passkeys.js", "terminal.js", "terminal.css", "pico.css", "licences.txt"} <= {
+    assert {"page.js", "passkeys.js", "terminal.js", "terminal.css", "desktop.js", "desktop.css", "pico.css", "licences.txt"} <= {
         path.name for path in assets.FOLDER.iterdir()
     }
 

@@ -1,4 +1,4 @@
-// The WebSocket of a terminal: a new ticket for each connection, reconnecting where that makes sense (api/terminals/frames.py).
+// The WebSocket of a terminal or desktop: a new ticket for each connection, reconnecting where that makes sense (api/terminals/frames.py).
 
 export type Size = [columns: number, rows: number];
 export type There = { who: string; mode: "watch" | "join"; types: boolean };
@@ -30,7 +30,7 @@ export class Connection {
 
   constructor(
     private readonly tickets: string,
-    private readonly wanted: { machine: string; mode?: string },
+    private readonly wanted: { machine: string; mode?: string; kind?: string },
     private readonly size: () => Size,
     private readonly listener: Listener,
   ) {}
@@ -105,7 +105,7 @@ export class Connection {
     if (this.over) return;
     const address = new URL(path, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(address);
+    const socket = new WebSocket(address, this.wanted.kind === "desktop" ? ["binary"] : []);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ ticket, size: this.size() }));
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
