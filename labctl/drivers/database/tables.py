@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0011"
+HEAD = "0012"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
