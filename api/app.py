@@ -22,7 +22,7 @@ from api import (
     routes_state,
 )
 from api.desktops import routes as routes_desktops
-from api.pages import account, blueprints, board_stream, classes, home, it, learner, opening, people, seats
+from api.pages import account, blueprints, board_stream, classes, home, it, learner, opening, people, seats, ways
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -76,7 +76,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     app.include_router(routes_desktops.router)
-    for page in (routes_sign_in, routes_invitation, home, account, opening, classes, seats, learner, it, people, blueprints):
+    for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, it, people, blueprints):
         app.include_router(page.router)
     assets.install(app)
     return app

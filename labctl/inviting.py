@@ -14,15 +14,12 @@ from typing import Any
 
 from labctl import desk as desk_
 from labctl import entering, errors, people_ports, signing_in
-from labctl.model import people
+from labctl.model import pasted, people
 from labctl.model.classroom import Classroom, Seat
 
 LINK_LIFE = timedelta(days=7)
 FIRST_LIFE = timedelta(days=1)
 """Of the first start's link, which makes an account of IT."""
-
-ANYBODY = "@seats.invalid"
-"""How the address of a seat ends that nobody was named for ("20 seats and a code"): whoever has the code takes the next free one."""
 
 _ROLES = people.OF_ACCOUNTS
 
@@ -95,6 +92,10 @@ class Inviting:
         self.memberships.set_class_code(slug, code)
         self.desk.journal.write(signing_in.AUDIT, "invite", f"a new code for class {slug}", who)
         return code
+
+    def code_of(self, slug: str) -> str | None:
+        """The class's code as it is now, for those who may make a new one. Raises NotFound."""
+        return self.memberships.class_code(slug)
 
     def free_seat(self, slug: str, number: int, *, who: str) -> bool:
         """Let the next who comes with the code take it; whoever sat there is signed out. Raises NotFound."""
@@ -180,7 +181,7 @@ class Inviting:
         if not who:
             raise errors.BadInput("the seat needs a name.", hint="Type your name or address as your trainer has it.")
         named = [seat for seat in room.seats if seat.learner and _is(seat, who)]
-        free = [seat for seat in room.seats if seat.learner and seat.learner.email.endswith(ANYBODY)]
+        free = [seat for seat in room.seats if seat.learner and seat.learner.email.endswith(pasted.ANYBODY)]
         if len(named) != 1 and not free:
             raise errors.BadInput(
                 f"nobody on the list of class '{room.slug}' is called so.", hint="Try the mail address you enrolled with."
@@ -201,7 +202,7 @@ class Inviting:
         free = [seat for seat in seats if seat.number not in taken]
         for seat in free:
             assert seat.learner is not None
-            name = who if seat.learner.email.endswith(ANYBODY) else seat.learner.name
+            name = who if seat.learner.email.endswith(pasted.ANYBODY) else seat.learner.name
             try:
                 self.memberships.sit(people.Sitting(room.slug, seat.number, name[:200]))
             except errors.Conflict:

@@ -119,6 +119,9 @@ class Memberships(Protocol):
     def set_class_code(self, classroom: str, code: str | None) -> None:
         """The class's code from now on, or none. Raises NotFound."""
 
+    def class_code(self, classroom: str) -> str | None:
+        """The code again, to be shown; None where there is none."""
+
     def class_of_code(self, code: str) -> str | None:
         """The living class that has it."""
 

@@ -33,6 +33,10 @@ def _runs_class(request: Request, asker: who.RunsClass) -> who.Asker:
     return _seen(request, asker)
 
 
+def _invites(request: Request, asker: who.Invites) -> who.Asker:
+    return _seen(request, asker)
+
+
 def _opens(request: Request, asker: who.Opens) -> who.Asker:
     return _seen(request, asker)
 
@@ -66,6 +70,7 @@ def _seen(request: Request, asker: who.Asker) -> who.Asker:
 
 SeesClass = Annotated[who.Asker, Depends(_sees_class)]
 RunsClass = Annotated[who.Asker, Depends(_runs_class)]
+Invites = Annotated[who.Asker, Depends(_invites)]
 Opens = Annotated[who.Asker, Depends(_opens)]
 ReadsCourses = Annotated[who.Asker, Depends(_reads_courses)]
 ItOnly = Annotated[who.Asker, Depends(_it_only)]

@@ -11,6 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api import boards, routes_classes, shapes, who
 from api.pages import asking, board_stream, moments, render
 from labctl import errors
+from labctl.model.people import Right
 
 router = APIRouter(include_in_schema=False, prefix="/class/{slug}")
 
@@ -34,7 +35,6 @@ def board(
     request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
 ) -> Response:
     """The board at this moment; where scripts run it follows by itself."""
-    del asker
     house.desk.room(slug)
     seen = boards.read(house, known, slug)
     order = sort if sort in ORDERS else "number"
@@ -51,6 +51,8 @@ def board(
         order=order,
         orders=ORDERS,
         messages=house.helping.messages(slug, 3),
+        code=house.inviting.code_of(slug) if asker.may(Right.INVITE, slug) else None,
+        origin=house.origin,
         said=request.query_params.get("said", ""),
     )
 

@@ -30,6 +30,7 @@ class Wanted:
     ends: str = ""
     name: str = ""
     title: str = ""
+    join: bool = False
 
 
 def _wanted(
@@ -40,8 +41,10 @@ def _wanted(
     ends: Annotated[str, Form(max_length=40)] = "",
     name: Annotated[str, Form(max_length=100)] = "",
     title: Annotated[str, Form(max_length=200)] = "",
+    *,
+    join: Annotated[bool, Form()] = False,
 ) -> Wanted:
-    return Wanted(blueprint, learners, spares, starts, ends, name, title)
+    return Wanted(blueprint, learners, spares, starts, ends, name, title, join)
 
 
 Filled = Annotated[Wanted, Depends(_wanted)]
@@ -91,16 +94,24 @@ def open_class(request: Request, asker: asking.Opens, house: who.House, wanted: 
             answers=answers,
             trainer=asker.name,
             spares=_spares(wanted),
+            may_join=wanted.join,
         )
+        if pasted.for_anybody(wanted.learners):
+            house.inviting.class_code(room.slug, who=asker.name)
     except REFUSALS as error:
         return _form(request, house, wanted, answers=answers, error=error)
     return RedirectResponse(f"/class/{room.slug}?said=opened", status_code=303)
 
 
 @router.post("/open/fit")
-def fit_class(request: Request, asker: asking.Opens, house: who.House, wanted: Filled, answers: Answers) -> Response:
-    """Whether it would fit, and when all would be ready: beside the form as it was. Nothing is made."""
+def fit_class(
+    request: Request, asker: asking.Opens, house: who.House, wanted: Filled, answers: Answers, *, course: bool = False
+) -> Response:
+    """Whether it would fit, and when all would be ready: beside the form as it was. With `course`, which was chosen anew, also what that
+    course asks. Nothing is made.
+    """
     del asker
+    asked: dict[str, Any] = {"asks": course, "questions": _questions(house, wanted.blueprint), "answers": {}}
     try:
         learners = pasted.parse(wanted.learners, "roster")
         starts = moments.read(wanted.starts, render.zone(request), "from")
@@ -108,10 +119,10 @@ def fit_class(request: Request, asker: asking.Opens, house: who.House, wanted: F
     except REFUSALS as error:
         if render.only_part(request):
             # Half-filled forms are no mistake yet: while somebody types, only the sentence is shown.
-            return render.render(request, "open_fit.html", fit=None, refused=error, reasons=())
+            return render.render(request, "open_fit.html", fit=None, refused=error, reasons=(), **asked)
         return _form(request, house, wanted, answers=answers, error=error)
     if render.only_part(request):
-        return render.render(request, "open_fit.html", fit=fit, refused=None, reasons=capacity.reasons(fit))
+        return render.render(request, "open_fit.html", fit=fit, refused=None, reasons=capacity.reasons(fit), **asked)
     return _form(request, house, wanted, answers=answers, fit=fit)
 
 
@@ -155,6 +166,8 @@ def _form(
         marked=_marked(wanted, error),
         fit=fit,
         refused=None,
+        asks=False,
+        typed=request.method != "GET",
         reasons=capacity.reasons(fit) if fit else (),
         now=house.clock.now(),
     )

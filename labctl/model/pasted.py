@@ -2,6 +2,7 @@
 
 Besides CSV with a header: a line for each learner, `Ada Lovelace, ada@example.org` in either order and with `,` `;` or a tab between,
 `Ada Lovelace <ada@example.org>` as mail programs copy it, or the address alone. What is wrong with a line is the roster's to say.
+"20 seats" alone is a roster of twenty seats for anybody who has the class's code.
 """
 
 from __future__ import annotations
@@ -15,6 +16,12 @@ from labctl import errors
 from labctl.model import roster
 from labctl.model.classroom import Learner
 
+ANYBODY = "@seats.invalid"
+"""How the address of a seat ends that nobody was named for ("20 seats and a code"): whoever has the code takes the next free one."""
+
+_SEATS = re.compile(
+    r"\s*(?P<number>[0-9]{1,4})\s*(seats?|places?|plätze|platz)?(\s*[+,]?\s*(and |et |und )?(a |un |ein(en)? )?code)?\s*", re.IGNORECASE
+)
 _MAIL_PROGRAM = re.compile(r'\s*"?(?P<name>[^"<>]*?)"?\s*<(?P<email>[^<>]*)>\s*[,;]?\s*')
 _HEADINGS = {"name", "email", "e-mail", "mail", "full name", "login", "username"}
 _HEADER = "name,email\n"
@@ -22,12 +29,20 @@ _HEADER = "name,email\n"
 
 def to_csv(text: str) -> tuple[str, int]:
     """The CSV, and by how many lines it is longer than what was pasted."""
+    if counted := for_anybody(text):
+        return _HEADER + "".join(f"Seat {number},seat-{number}{ANYBODY}\n" for number in range(1, counted + 1)), 1
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     first = next((line for line in lines if line.strip()), "")
     headings = {cell.strip().strip('"').lower() for cell in re.split(r"[,;\t]", first)}
     if not first or (headings & _HEADINGS and "@" not in first):
         return "\n".join(lines), 0
     return _HEADER + "\n".join(_row(line) for line in lines), 1
+
+
+def for_anybody(text: str) -> int:
+    """How many seats "20 seats + code" asks for; 0 for a list of people."""
+    found = _SEATS.fullmatch(text)
+    return int(found["number"]) if found else 0
 
 
 def parse(text: str, file: str) -> tuple[Learner, ...]:

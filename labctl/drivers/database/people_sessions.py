@@ -148,7 +148,16 @@ class SessionRows(part.Part):
             connection.execute(sa.delete(class_codes).where(class_codes.c.classroom == number))
             if code is not None:
                 row = {"classroom": number, "digest": self._seal.digest(f"class {code}"), "created": self._clock.now()}
+                row["sealed"] = self._seal.hide(code)
                 connection.execute(sa.insert(class_codes).values(**row))
+
+    def class_code(self, classroom: str) -> str | None:
+        """See `people_ports.Memberships`."""
+        mine = (classrooms.c.slug == classroom) & classrooms.c.living & classrooms.c.closed.is_(None)
+        query = sa.select(class_codes.c.sealed).join(classrooms, class_codes.c.classroom == classrooms.c.id).where(mine)
+        with self._connection.reading() as connection:
+            sealed = connection.execute(query).scalar()
+        return self._seal.shown(bytes(sealed)) if sealed is not None else None
 
     def class_of_code(self, code: str) -> str | None:
         """See `people_ports.Memberships`."""

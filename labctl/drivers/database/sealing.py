@@ -41,6 +41,17 @@ class Seal:
                 hint="Put the key back that belongs to this database. Environments can be removed without it.",
             ) from None
 
+    def hide(self, text: str) -> bytes:
+        """A short secret that somebody will be shown again."""
+        return self._fernet().encrypt(text.encode())
+
+    def shown(self, hidden: bytes) -> str | None:
+        """It again; None where it was hidden with another key."""
+        try:
+            return self._fernet().decrypt(hidden).decode()
+        except InvalidToken:
+            return None
+
     def digest(self, text: str) -> bytes:
         """HMAC-SHA256 of a short secret under a key of its own that follows from the file's."""
         key = hashlib.sha256(b"labctl codes " + self._read_or_make()).digest()

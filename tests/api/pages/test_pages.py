@@ -27,6 +27,7 @@ PAGES = {
     "/it/people": (303, 403, 200, 403, None),
     "/it/people/{account}/close": (303, 403, 200, 403, None),
     "/class/{slug}": (303, 200, 200, 403, 403),
+    "/class/{slug}/invite": (303, 200, 200, 403, 403),
     "/class/{slug}/wall": (303, 200, 200, 403, 403),
     "/class/{slug}/journal": (303, 200, 200, 403, 403),
     "/class/{slug}/events": (303, None, None, 403, 403),
@@ -39,6 +40,7 @@ PAGES = {
 }
 # The same for POST; forms are sent empty or with what stands in FORMS.
 FORMS = {
+    "/class/{slug}/invite": {"email": "otto@example.com"},
     "/it/people/invite": {"email": "new@example.org"},
     "/class/{slug}/message": {"text": "hello"},
     "/class/{slug}/extend": {"until": "2030-03-04T23:30"},
@@ -64,6 +66,10 @@ POSTS = {
     "/it/people/{account}/sign-out": (401, 403, 303, 403, None),
     "/it/people/{account}/close": (401, 403, 303, 403, None),
     "/it/people/invitations/{invitation}/withdraw": (401, 403, 404, 403, None),
+    "/class/{slug}/code": (401, 303, 303, 403, 403),
+    "/class/{slug}/invite": (401, 200, 200, 403, 403),
+    "/class/{slug}/seat/{number}/link": (401, 200, 200, 403, 403),
+    "/class/{slug}/seat/{number}/free": (401, 303, 303, 403, 403),
     "/class/{slug}/message": (401, 303, 303, 403, 403),
     "/class/{slug}/extend": (401, 303, 303, 403, 403),
     "/class/{slug}/retry": (401, 303, 303, 403, 403),
