@@ -7,8 +7,10 @@ BLUEPRINT = """\
 labctl: 1
 about: {title: A course that is attacked, area: cybersecurity}
 machines:
-  box: {image: debian-12, kind: container, memory: 192M, access: [terminal]}
+  box: {image: debian-12, kind: vm, memory: 192M, access: [terminal, desktop]}
   store: {image: debian-12, kind: container, memory: 192M, access: []}
+configure:
+  - {script: screen.sh, hosts: [box]}
 ready:
   - {run: "test -d /home/learner", machine: box}
 """

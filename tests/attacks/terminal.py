@@ -20,8 +20,8 @@ MEMORY = 256 * 2**20
 """Bytes that the API may grow by under any of this."""
 
 
-def _handshake(world: World, origin: str | None, path: str = "/ws/terminal") -> int:
-    """The status: 101 where the connection was made."""
+def handshake(world: World, origin: str | None, path: str = "/ws/terminal") -> int:
+    """The status of a WebSocket's beginning: 101 where the connection was made."""
     try:
         with sockets.connect(world.url.replace("http", "ws") + path, origin=origin, compression=None):  # type: ignore[arg-type]
             return 101
@@ -32,7 +32,7 @@ def _handshake(world: World, origin: str | None, path: str = "/ws/terminal") -> 
 def tickets(world: World) -> list[Tried]:
     """Row: ticket reuse, invented, wrong or no Origin; a ticket for another seat."""
     row, port = rows.TERMINAL_TICKETS, world.url.rpartition(":")[2]
-    world.must(_handshake(world, world.url) == 101, "a page of labctl's own gets no WebSocket")
+    world.must(handshake(world, world.url) == 101, "a page of labctl's own gets no WebSocket")
     done = []
     origins = (
         "http://evil.example",
@@ -44,7 +44,7 @@ def tickets(world: World) -> list[Tried]:
     )
     origins += (f"http://127.0.0.1:{port}@evil.example", f"http://evil.example/{world.url}", "file://", f"http://localhost:{port}", "")
     for origin in origins:
-        status = _handshake(world, origin)
+        status = handshake(world, origin)
         done.append(Tried(row, f"a WebSocket from origin {origin!r}", status == 403, note="" if status == 403 else str(status)))
     ticket = world.ticket("ada", "ada")
     with world.showing(ticket) as tab:

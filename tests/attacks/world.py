@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -217,6 +218,7 @@ def course(home: Path) -> str:
     (folder / "guide").mkdir(parents=True, exist_ok=True)
     (folder / "blueprint.yaml").write_text(blueprint.BLUEPRINT)
     (folder / "guide" / "01-welcome.md").write_text(blueprint.GUIDE)
+    shutil.copy(Path(__file__).parent / "screen.sh", folder)
     return json.dumps([str(folder.parent)])
 
 
