@@ -141,7 +141,7 @@ def test_a_password_is_replaced_and_a_passkey_keeps_its_count(store, clock):
 def test_what_was_shown_is_found_again_for_many_at_once_and_ends_with_it(store, clock, room):
     store.add_account(eva(clock, roles=frozenset({people.Role.TRAINER})))
     store.co_train(room.slug, "e1")
-    sitting = people.Sitting(room.slug, 2, "Ada")
+    sitting = people.Sitting(room.slug, 1, "Ada")
     store.sit(sitting)
     secrets = [store.begin_session(clock.now() + HOUR, account="e1") for _ in range(2)]
     secrets.append(store.begin_session(clock.now() + HOUR, sitting=sitting))
@@ -151,7 +151,7 @@ def test_what_was_shown_is_found_again_for_many_at_once_and_ends_with_it(store, 
     }
     assert store.session_holders(proofs, HOUR)[proofs[0]].runs == {room.slug}
     store.end_session(secrets[0])
-    store.stand_up(room.slug, 2)
+    store.stand_up(room.slug, 1)
     assert list(store.session_holders(proofs, HOUR)) == [proofs[1]]
     clock.pass_(hours=1)
     assert store.session_holders(proofs, HOUR) == {}
