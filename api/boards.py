@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from anyio import to_thread
 
@@ -24,10 +24,30 @@ from labctl.model import environment as environment_
 from labctl.model import lifecycle
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the store; a step takes seconds, so people see nothing finer."""
+"""Seconds between two looks at the store where nothing was written: time alone changes what is shown, but nothing finer."""
 
-SHARE = 0.1
-"""The most of its time that a loop spends looking: a board of five hundred seats is looked at less often than one of five."""
+_FINEST = timedelta(seconds=LOOK_EVERY)
+
+GLANCE_EVERY = 0.02
+"""Seconds between two questions whether anything was written at all, which the store answers without reading a row."""
+
+MOST = 20_000
+"""Seats that are kept as they are shown; more than any site has."""
+
+SHARE, IDLE_SHARE = 0.35, 0.1
+"""The most of its time that this process spends looking, of all boards together: while things change, and else. A board of a thousand seats
+is looked at less often than one of five.
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A seat as it is shown: what it was made of, what else of it time alone changes, and when that was looked at."""
+
+    of: tuple[object, ...]
+    timed: tuple[object, ...]
+    at: datetime
+    shape: shapes.SeatShape
 
 
 class Notes:
@@ -39,6 +59,7 @@ class Notes:
         self._seen: dict[str, int] = {}
         self._texts: dict[str, dict[str, str]] = {}
         self._lines: dict[str, tuple[int, str]] = {}
+        self.shown: dict[str, Shown] = {}
 
     def of(self, slug: str) -> dict[str, str]:
         """Environment -> newest line."""
@@ -67,7 +88,7 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     for env in known.values():
         if env.ground is not None and lifecycle.waits_for_ground(env) and not lifecycle.leaving(env, now):
             texts[env.id] = f"golden machines are being baked: {notes.newest(env.ground.environment)}"
-    seats = rows(room, known, now, texts, _beside(wired, room))
+    seats = rows(room, known, now, texts, _beside(wired, room), notes.shown)
     newest = "".join(one.text for one in wired.helps.remarks(slug, None, 1))
     return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper, message=newest), seats=seats, now=now)
 
@@ -86,11 +107,29 @@ def rows(
     now: datetime,
     texts: Mapping[str, str] | None = None,
     beside: Mapping[int, shown.Beside] | None = None,
+    kept: dict[str, Shown] | None = None,
 ) -> list[shapes.SeatShape]:
-    """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see."""
-    notes, known_beside = texts or {}, beside or {}
-    there = [one for one in room.seats if one.environment in known]
-    return [shown.seat(one, known[one.environment], now, notes.get(one.environment, ""), known_beside.get(one.number)) for one in there]
+    """The seats of a class. A class opened between two looks at the store has seats whose environment the second did not see. What is
+    shown of a seat is taken from `kept` where nothing changed that it is made of.
+    """
+    notes, known_beside, before = texts or {}, beside or {}, {} if kept is None else kept
+    if len(before) > MOST:
+        before.clear()
+    there = [(one, known[one.environment]) for one in room.seats if one.environment in known]
+    return [_row(one, env, now, notes.get(env.id, ""), known_beside.get(one.number), before) for one, env in there]
+
+
+def _row(
+    one: classroom_.Seat, env: environment_.Environment, now: datetime, note: str, beside: shown.Beside | None, before: dict[str, Shown]
+) -> shapes.SeatShape:
+    of, old = (one, env, note, beside), before.get(env.id)
+    same = old is not None and old.of == of
+    if old is not None and same and abs(now - old.at) < _FINEST:
+        return old.shape
+    timed = (lifecycle.status(env, now), shown.undo_until(env, now))
+    shape = old.shape if old is not None and same and old.timed == timed else shown.seat(one, env, now, note, beside)
+    before[env.id] = Shown(of, timed, now, shape)
+    return shape
 
 
 @dataclass
@@ -117,6 +156,38 @@ class _Live:
         self.task: asyncio.Task[None] | None = None
 
 
+class _Tide:
+    """Says to all loops when anything was written. Where the store cannot say, nothing ever turns, and loops look by the clock."""
+
+    def __init__(self, wired: wiring.Wiring) -> None:
+        self._wired = wired
+        self._event = asyncio.Event()
+        self._glancing: asyncio.Task[None] | None = None
+
+    def next(self) -> asyncio.Event:
+        """Set once something is written after this moment."""
+        if self._glancing is None:
+            self._glancing = asyncio.create_task(self._glance())
+        return self._event
+
+    def rest(self) -> None:
+        """Nobody asks any more."""
+        if self._glancing is not None:
+            self._glancing.cancel()
+            self._glancing = None
+
+    async def _glance(self) -> None:
+        before = None
+        while True:
+            with contextlib.suppress(errors.TemporaryError):
+                now = await to_thread.run_sync(self._wired.changes.written)
+                if now != before:
+                    before = now
+                    self._event.set()
+                    self._event = asyncio.Event()
+            await asyncio.sleep(GLANCE_EVERY)
+
+
 class Boards:
     """All classes being watched through this API process."""
 
@@ -125,6 +196,7 @@ class Boards:
         self._notes = notes
         self._live: dict[str, _Live] = {}
         self._epoch = secrets.token_hex(4)
+        self._tide = _Tide(wired)
 
     def watched(self) -> dict[str, int]:
         """Class -> how many watch it."""
@@ -170,28 +242,36 @@ class Boards:
 
     async def _look(self, slug: str, live: _Live) -> None:
         while True:
+            turned = self._tide.next()
+            took = LOOK_EVERY * SHARE
             try:
                 begun = time.monotonic()
                 board = await to_thread.run_sync(read, self._wired, self._notes, slug)
                 took = time.monotonic() - begun
             except errors.TemporaryError:
                 # The store is busy for a moment: the next look will see.
-                await asyncio.sleep(LOOK_EVERY)
-                continue
+                pass
             except errors.LabctlError as error:
                 async with live.news:
                     live.error = error
                     live.news.notify_all()
                 self._forget(slug, live)
                 return
-            async with live.news:
-                if self._differs(live, board):
-                    live.news.notify_all()
-            await asyncio.sleep(max(LOOK_EVERY, took / SHARE))
+            else:
+                async with live.news:
+                    if self._differs(live, board):
+                        live.news.notify_all()
+            least = max(GLANCE_EVERY, took * len(self._live) / SHARE)
+            await asyncio.sleep(least)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(LOOK_EVERY, took / IDLE_SHARE) - least):
+                    await turned.wait()
 
     def _forget(self, slug: str, live: _Live) -> None:
         if self._live.get(slug) is live:
             del self._live[slug]
+        if not self._live:
+            self._tide.rest()
 
     def _differs(self, live: _Live, board: shapes.Board) -> bool:
         old = {} if live.board is None else {seat.number: seat for seat in live.board.seats}

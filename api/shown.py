@@ -67,9 +67,14 @@ def seat(
         round=env.wishes.round,
         spare=one.learner is None and not env.wishes.aside,
         aside=env.wishes.aside,
-        undo_until=env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None,
+        undo_until=undo_until(env, now),
         **vars(beside or Beside()),
     )
+
+
+def undo_until(env: environment_.Environment, now: datetime) -> datetime | None:
+    """Until when the last reset can be undone; None where it cannot (any more)."""
+    return env.facts.kept.until if env.facts.kept and env.facts.kept.until > now else None
 
 
 def golden(one: goldens.Held, now: datetime) -> shapes.GoldenShape:

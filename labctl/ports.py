@@ -259,6 +259,13 @@ class Tickets(Protocol):
         """What it opens, and it is used up; None for an unknown, used or expired one."""
 
 
+class Changes(Protocol):
+    """Whether to look at all."""
+
+    def written(self) -> int | None:
+        """A number that is another one once anybody has written anything; None where the database has none."""
+
+
 class Helps(Protocol):
     """Raised hands, messages and notes of the living class of that name."""
 

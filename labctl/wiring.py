@@ -135,6 +135,11 @@ class Wiring:
         return self.database
 
     @cached_property
+    def changes(self) -> ports.Changes:
+        """Says whether anything was written."""
+        return self.database
+
+    @cached_property
     def tickets(self) -> ports.Tickets:
         """Tickets for terminals."""
         return self.database

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labctl import ports
 from labctl.drivers import clock as clock_
-from labctl.drivers.database import connection, sealing
+from labctl.drivers.database import connection, decoded, rows, sealing
 from labctl.drivers.database.backlog import BacklogRows
 from labctl.drivers.database.classrooms import ClassroomRows
 from labctl.drivers.database.codes import CodeRows
@@ -45,9 +45,9 @@ class Database(
     LinkRows,
     SessionRows,
 ):
-    """Fills the ports Backlog, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Tickets, Timings and Tokens, and of
-    `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports` Standings and Looks. Threads
-    and forks may share it.
+    """Fills the ports Backlog, Changes, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Tickets, Timings and
+    Tokens, and of `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports` Standings and
+    Looks. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """
@@ -56,6 +56,14 @@ class Database(
         self._connection = connection.Connection(url)
         self._seal = sealing.Seal(key_file)
         self._clock = clock or clock_.SystemClock()
+        self._environments = decoded.Decoded(rows.environment)
+        self._bare_environments = decoded.Decoded(rows.environment)
+        self._seats = decoded.Decoded(rows.seat, key=2)
+        self._reached = decoded.Decoded(rows.reached, key=2)
+
+    def written(self) -> int | None:
+        """See `ports.Changes`."""
+        return self._connection.written()
 
     def migrate(self) -> None:
         """Bring the tables to this version. Every verb does so itself on first use; this is for those who want it now."""

@@ -50,7 +50,7 @@ class ClassroomRows(part.Part):
             row = connection.execute(_newest(slug)).one_or_none()
             if row is None:
                 raise errors.NotFound(f"there is no class '{slug}'.", hint="`labctl class list` shows those that are open.")
-            return _with_seats(connection, row)
+            return looking.room(connection, row, self._seats)
 
     def classrooms(self, *, closed: bool = False) -> tuple[Classroom, ...]:
         """Living ones, oldest first (a closed class lives on until all of it is gone); with `closed`, the past ones too."""
@@ -58,7 +58,7 @@ class ClassroomRows(part.Part):
             query = sa.select(classrooms).where(~classrooms.c.golden).order_by(classrooms.c.id)
             if not closed:
                 query = query.where(classrooms.c.living)
-            return tuple(_with_seats(connection, row) for row in connection.execute(query).all())
+            return tuple(looking.room(connection, row, self._seats) for row in connection.execute(query).all())
 
     def wish(self, environment: str, change: Callable[[Wishes], Wishes]) -> Environment:
         """Change what is wanted, in one transaction. Raises NotFound, and whatever `change` raises; then nothing is written."""
@@ -80,7 +80,7 @@ class ClassroomRows(part.Part):
             connection.execute(sa.update(environments).where(environments.c.classroom == row.id).values(ends=until))
             _refresh_class(connection, row.id, self._clock.now())
             connection.execute(sa.update(classrooms).where(classrooms.c.id == row.id).values(ends=until))
-            return _with_seats(connection, connection.execute(_newest(slug)).one())
+            return looking.room(connection, connection.execute(_newest(slug)).one(), self._seats)
 
     def close(self, slug: str, at: datetime) -> None:
         """Write that the class is closed and want everything in it gone: one transaction. Repeating changes nothing."""
@@ -190,8 +190,3 @@ def _refuse_taken(connection: sa.Connection, slug: str) -> None:
 
 def _newest(slug: str) -> sa.Select[Any]:
     return sa.select(classrooms).where(classrooms.c.slug == slug).order_by(classrooms.c.id.desc()).limit(1)
-
-
-def _with_seats(connection: sa.Connection, row: Any) -> Classroom:
-    query = sa.select(seats).where(seats.c.classroom == row.id).order_by(seats.c.number)
-    return rows.classroom(row, connection.execute(query).all())

@@ -7,6 +7,7 @@ failing half-way.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -37,8 +38,9 @@ class Connection:
         self._lock = threading.Lock()
         self._engine: sa.Engine | None = None
         self._pid = 0
-        self._inherited: list[sa.Engine] = []
+        self._inherited: list[object] = []
         self._writers: writers.Writers | None = None
+        self._glance: sqlite3.Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -55,6 +57,22 @@ class Connection:
             with turn, engine.connect().execution_options(writes=True) as connection, connection.begin():
                 yield connection
 
+    def written(self) -> int | None:
+        """SQLite's `data_version` (sqlite.org/pragma.html): on one connection it is another number once another one has committed, so this
+        connection is kept and does nothing else. None for PostgreSQL.
+        """
+        with self._translated():
+            file = self._ready().url.database if self._ready().dialect.name == "sqlite" else None
+        if file is None:
+            return None
+        try:
+            with self._lock:
+                if self._glance is None:
+                    self._glance = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+                return int(self._glance.execute("PRAGMA data_version").fetchone()[0])
+        except sqlite3.OperationalError as problem:
+            raise errors.Unreachable(f"the database does not answer: {problem}.", hint="Look whether its disk has room.") from None
+
     def migrate(self) -> None:
         """Bring the tables to `tables.HEAD`. Several processes may do this at once; one works, the others wait."""
         with self._translated():
@@ -65,13 +83,17 @@ class Connection:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
+        if self._glance is not None:
+            self._glance.close()
+            self._glance = None
 
     def _ready(self) -> sa.Engine:
         with self._lock:
             if self._engine is None or self._pid != os.getpid():
                 if self._engine is not None:
                     # A forked child must not use its parent's connections, nor close them, which forgetting them would do.
-                    self._inherited.append(self._engine)
+                    self._inherited += [self._engine, self._glance]
+                    self._glance = None
                 engine = _engine(self._url)
                 _bring_up_to_date(engine)
                 self._engine, self._pid = engine, os.getpid()

@@ -36,7 +36,7 @@ class EnvironmentRows(part.Part):
         if classroom is not None:
             query = query.where(environments.c.classroom == newest(classroom))
         with self._connection.reading() as connection:
-            return tuple(rows.environment(row) for row in connection.execute(query).all())
+            return (self._bare_environments if bare else self._environments).read(connection, query)
 
     def plan(self, environment: str) -> Plan:
         """Raises NotFound when there is no such environment, or it is gone and its plan with it."""

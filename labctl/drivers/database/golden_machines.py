@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from labctl import errors
 from labctl.drivers.database import backlog, looking, part, rows
-from labctl.drivers.database.tables import classrooms, environments, seats
+from labctl.drivers.database.tables import classrooms, environments
 from labctl.model.classroom import Classroom
 from labctl.model.environment import Environment, State, Wanted
 from labctl.model.plan import Plan
@@ -59,11 +59,7 @@ class GoldenRows(part.Part):
         """Living sets, oldest first."""
         with self._connection.reading() as connection:
             query = sa.select(classrooms).where(classrooms.c.golden, classrooms.c.living).order_by(classrooms.c.id)
-            found = []
-            for row in connection.execute(query).all():
-                places = sa.select(seats).where(seats.c.classroom == row.id).order_by(seats.c.number)
-                found.append(rows.classroom(row, connection.execute(places).all()))
-            return tuple(found)
+            return tuple(looking.room(connection, row, self._seats) for row in connection.execute(query).all())
 
     def standing(self, ground: str) -> tuple[Environment, ...]:
         """Environments that stand on it and are not GONE."""

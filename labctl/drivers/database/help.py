@@ -66,7 +66,7 @@ class HelpRows(part.Part):
         """In order of seats."""
         query = sa.select(reached).where(reached.c.classroom == environments_.newest(slug)).order_by(reached.c.seat)
         with self._connection.reading() as connection:
-            return tuple(Reached(row.seat, row.page, row.pages, row.at) for row in connection.execute(query))
+            return self._reached.read(connection, query)
 
 
 def _room(connection: sa.Connection, slug: str) -> int:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from labctl import ports
-from labctl.drivers.database import connection, sealing
+from labctl.drivers.database import connection, decoded, sealing
+from labctl.model.classroom import Seat
+from labctl.model.environment import Environment
+from labctl.model.help import Reached
 
 
 class Part:
@@ -12,3 +15,7 @@ class Part:
     _connection: connection.Connection
     _seal: sealing.Seal
     _clock: ports.Clock
+    _environments: decoded.Decoded[Environment]
+    _bare_environments: decoded.Decoded[Environment]
+    _seats: decoded.Decoded[Seat]
+    _reached: decoded.Decoded[Reached]

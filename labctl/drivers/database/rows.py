@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from labctl.model.classroom import Classroom, Learner, Seat
 from labctl.model.environment import Environment, Facts, Ground, Kept, Lease, Machine, State, Step, Trouble, Wanted, Wishes
+from labctl.model.help import Reached
 
 
-def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
+def classroom(row: Any, seats: Iterable[Seat]) -> Classroom:
     """A classroom with its seats in order."""
     return Classroom(
         slug=row.slug,
@@ -23,16 +24,19 @@ def classroom(row: Any, seats: Sequence[Any]) -> Classroom:
         closed=row.closed,
         golden=row.golden,
         may_join=row.may_join,
-        seats=tuple(
-            Seat(
-                classroom=row.slug,
-                number=seat.number,
-                learner=Learner(**seat.learner) if seat.learner else None,
-                environment=seat.environment,
-            )
-            for seat in seats
-        ),
+        seats=tuple(seats),
     )
+
+
+def seat(row: Any) -> Seat:
+    """A seat, from its row with its class's `slug`."""
+    learner = Learner(**row.learner) if row.learner else None
+    return Seat(classroom=row.slug, number=row.number, learner=learner, environment=row.environment)
+
+
+def reached(row: Any) -> Reached:
+    """How far a seat's learner is in the guide."""
+    return Reached(row.seat, row.page, row.pages, row.at)
 
 
 def environment(row: Any) -> Environment:
