@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale bench-board crumbs matrix schema down
+.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale bench-terminal bench-door bench-board crumbs matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -53,6 +53,12 @@ bench-peers: setup ## a class of ten seats by the ways people use today, over ou
 
 bench-scale: setup ## 1,000 seats of three machines on 16 paper nodes: makespan over list scheduling, CPU an environment over that of 100
 	@$(PY) -m tests.bench.scale
+
+bench-terminal: setup ## echo added to plain SSH at 1, 50, 200 and 1,000 terminals, memory of each, a flood of 200 MB
+	@$(PY) -m tests.bench.terminal
+
+bench-door: setup ## logins and CPU a login, scp 200 MB both ways, memory a session, beside OpenSSH as jump host
+	@$(PY) -m tests.bench.door
 
 bench-board: setup ## a board of 1,000 seats that changes 50 times a second: p99 of a page load and of an update
 	@$(PY) -m tests.bench.board

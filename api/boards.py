@@ -179,7 +179,7 @@ class _Tide:
     async def _glance(self) -> None:
         before = None
         while True:
-            with contextlib.suppress(errors.TemporaryError):
+            with contextlib.suppress(errors.LabctlError):
                 now = await to_thread.run_sync(self._wired.changes.written)
                 if now != before:
                     before = now

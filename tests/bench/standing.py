@@ -53,8 +53,7 @@ class Standing:
             "LABCTL_HOME": str(self.home),
             "LABCTL_API_PORT": str(self.port),
         }
-        self.api: psutil.Process | None = None
-        self._open = contextlib.ExitStack()
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def seats(self, slug: str, number: int, *, addresses: Sequence[str] = ("127.0.0.1",), sitting: bool = False) -> list[Seat]:
         """A class of that many ready seats, spread over these addresses; with `sitting`, each learner is signed in."""
@@ -68,7 +67,7 @@ class Standing:
                 for one in made(plots)
             ]
 
-        store.open(room, plans, range(1, 4 * number))
+        store.open(room, plans, range(1, 20_000))
         found = []
         for place, seat in enumerate(room.seats):
             address = addresses[place % len(addresses)]
@@ -86,7 +85,7 @@ class Standing:
         assert claim is not None
         before = store.environment(environment)
         machine = Machine(name="box", vmid=100_000 + before.plot * 32 + 1, node="sandbox", kind="container", address=address, mac="")
-        store.settle(claim, replace(before.facts, state=State.READY, machines=(machine,)))
+        store.settle(claim, replace(before.facts, state=State.READY, round=before.wishes.round, machines=(machine,)))
         store.release(claim)
         store.write(environment, "prove", "done after 3.1 s", "labctl")
 
@@ -96,10 +95,10 @@ class Standing:
 
     def start(self, what: str, *words: str, ready: str) -> psutil.Process:
         """One of labctl's processes (`python -m what`), once `ready` answers; it ends with this object."""
-        log = self._open.enter_context((self.home / f"{what}.log").open("w"))
         command = [sys.executable, "-m", what, *words]
-        child = subprocess.Popen(command, env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log)
-        self._open.callback(_end, child)
+        with (self.home / f"{what}.log").open("a") as log:
+            child = subprocess.Popen(command, env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log)
+        self._children[child.pid] = child
         end = time.monotonic() + 120
         while not _answers(ready):
             if child.poll() is not None or time.monotonic() > end:
@@ -112,11 +111,15 @@ class Standing:
 
     def begin(self) -> psutil.Process:
         """Start the API."""
-        self.api = self.start("api", ready=f"{self.url}/api/v1/health")
-        return self.api
+        return self.start("api", ready=f"{self.url}/api/v1/health")
+
+    def stop(self, process: psutil.Process) -> None:
+        """End it before its time."""
+        _end(self._children.pop(process.pid))
 
     def __exit__(self, *_: object) -> None:
-        self._open.close()
+        for child in self._children.values():
+            _end(child)
         self.wired.database.dispose()
         shutil.rmtree(self.home, ignore_errors=True)
 
