@@ -11,6 +11,7 @@ from api import (
     assets,
     boards,
     problems,
+    routes_apps,
     routes_blueprints,
     routes_classes,
     routes_door,
@@ -22,7 +23,7 @@ from api import (
     routes_state,
 )
 from api.desktops import routes as routes_desktops
-from api.pages import account, blueprints, board_stream, classes, home, it, learner, opening, people, seats, ways
+from api.pages import account, apps, blueprints, board_stream, classes, home, it, learner, opening, people, seats, ways
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -72,11 +73,21 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.rows = board_stream.Rows()
     app.state.policy_reports = 0
     problems.install(app)
-    parts = (routes_state, routes_blueprints, routes_classes, routes_goldens, routes_seats, routes_door, routes_people, routes_terminals)
+    parts = (
+        routes_state,
+        routes_blueprints,
+        routes_classes,
+        routes_goldens,
+        routes_seats,
+        routes_apps,
+        routes_door,
+        routes_people,
+        routes_terminals,
+    )
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     app.include_router(routes_desktops.router)
-    for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, it, people, blueprints):
+    for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, apps, it, people, blueprints):
         app.include_router(page.router)
     assets.install(app)
     return app

@@ -160,6 +160,6 @@ def _form(request: Request, next_: str, email: str = "", error: errors.LabctlErr
     return form(request, "sign_in/sign_in.html", error, **values)
 
 
-def form(request: Request, name: str, error: errors.LabctlError | None = None, **values: object) -> HTMLResponse:
+def form(request: Request, name: str, error: errors.LabctlError | None = None, **values: Any) -> HTMLResponse:
     """A page with a form; where something was wrong with what was sent, with a sentence that says so."""
     return render.render(request, name, status=problems.of(error).status if error else 200, error=error, **values)

@@ -56,6 +56,12 @@ class Entering:
             raise errors.Forbidden(_CLOSED)
         return found
 
+    def machine(self, way: passage.Way, name: str) -> passage.Target | None:
+        """Any machine of a seat that may be entered, also one that its learner may not enter: its web apps are behind it."""
+        env = self.desk.environments.environment(way.environment)
+        plan = self.desk.environments.plan(way.environment)
+        return next((target for target, _, _ in _machines(plan, env) if target.name == name), None)
+
     def still(self, principals: Sequence[str]) -> frozenset[str]:
         """Which of these may be in now, with the environment each would come to ("principal environment"). Asked each second about
         everybody who is in, so a class is looked at once, however many of its seats are asked about, and no plan is opened twice.

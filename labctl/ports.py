@@ -6,7 +6,7 @@ Every verb may be repeated: each converges on what is already there. All block; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ from labctl.model.environment import Claim, Environment, Facts, Machine, Step, W
 from labctl.model.help import Hand, Reached, Remark
 from labctl.model.plan import Plan
 from labctl.model.viewing import Ticket
+from labctl.model.web_apps import Pass
 
 Progress = Callable[[str], None]
 """Takes one plain line for the journal and the board ("web: cloning template 9001"). Never a secret."""
@@ -266,6 +267,25 @@ class Changes(Protocol):
         """A number that is another one once anybody has written anything; None where the database has none."""
 
 
+class Passes(Protocol):
+    """Passes for web apps of seats, stored hashed."""
+
+    def keep_pass(self, secret: str, kept: Pass, *, ticket: bool) -> str:
+        """Good until it runs out, a ticket once; its id."""
+
+    def use_pass_ticket(self, secret: str) -> Pass | None:
+        """What it opens, and it is used up; None for an unknown, used or expired one."""
+
+    def pass_of(self, secret: str, host: str) -> tuple[str, Pass] | None:
+        """What a cookie opens at that host, with its id; None for an unknown or expired one, or one of another host."""
+
+    def is_host(self, host: str) -> bool:
+        """Whether anybody has a pass for it."""
+
+    def passes(self, ids: Collection[str]) -> Mapping[str, Pass]:
+        """Those of these cookies that did not run out."""
+
+
 class Helps(Protocol):
     """Raised hands, messages and notes of the living class of that name."""
 
@@ -394,8 +414,10 @@ class Keys(Protocol):
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
         """Fresh key and certificate, valid until then."""
 
-    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
-        """A certificate for somebody else's key ("ssh-ed25519 AAAA..."), valid until then. Raises BadInput."""
+    def certify(self, public_key: str, login: str, principal: str, until: datetime, *, shell: bool = True) -> str:
+        """A certificate for somebody else's key ("ssh-ed25519 AAAA..."), valid until then. Without `shell` it carries channels only.
+        Raises BadInput.
+        """
 
 
 class Digests(Protocol):

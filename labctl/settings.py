@@ -10,8 +10,9 @@ import zoneinfo
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -62,6 +63,17 @@ class Settings(BaseSettings):
     looks: int = Field(default=12, ge=1, le=100)
     """Looks into learners' machines (checks of tasks, files from the guide) at once; more wait their turn. A look is a login and a small
     program, half a second in all, so thirty learners who press at once all know within two seconds."""
+
+    apps_host: str = "127.0.0.1"
+    """The address the proxy of web apps listens on, for browsers on this machine or for the proxy in front that speaks HTTPS."""
+
+    apps_port: int = 8441
+    """The port the proxy of web apps listens on."""
+
+    apps_domain: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?)?$")
+    """Where web apps of seats have their addresses, each a name of its own below it: apps.example.org, with wildcard DNS and a wildcard
+    certificate for *.apps.example.org at the proxy in front. Best not below the domain of labctl's pages. Empty: names below `localhost`
+    while labctl itself is for browsers on this machine only, else none, and pages show `ssh -L` instead."""
 
     url: str = Field(default="", pattern=r"^(https?://[^/?#\s]+)?$")
     """The address under which browsers find labctl, e.g. https://labs.example.org, where a proxy in front speaks HTTPS. Empty: `api_host`
@@ -155,6 +167,26 @@ class Settings(BaseSettings):
             msg = f"'{name}' is not a time zone; write it like Europe/Paris or UTC"
             raise ValueError(msg)
         return name
+
+    @model_validator(mode="after")
+    def _apps_apart(self) -> Settings:
+        """Cookies of apps are sent by HTTPS only, and no app's address may be labctl's own."""
+        domain, own = self.apps_domain.partition(":")[0], urlsplit(self.url)
+        if domain and own.scheme != "https" and domain.rpartition(".")[2] != "localhost":
+            msg = "apps_domain needs a url that begins with https://, for browsers send an app's cookie by HTTPS only"
+            raise ValueError(msg)
+        if domain and f".{own.hostname}".endswith(f".{domain}"):
+            msg = f"labctl's own pages ({own.hostname}) must not be below apps_domain ({domain}): web apps of guests have the names there"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def apps_site(self) -> str:
+        """Scheme, domain and port below which web apps have their names; empty where they have none."""
+        own = urlsplit(self.url)
+        if self.apps_domain:
+            return f"{own.scheme or 'http'}://{self.apps_domain}"
+        return f"http://localhost:{self.apps_port}" if own.hostname in {None, "localhost", "127.0.0.1"} else ""
 
     @property
     def site_file(self) -> Path:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from labctl import signing_in as signing_in_
     from labctl import tasking as tasking_
     from labctl import terminals as terminals_
+    from labctl import visiting as visiting_
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca, ssh_kept
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 DOOR_ACCOUNT = "labctl-door"
 """The account that the SSH door runs as."""
+
+APPS_ACCOUNT = "labctl-apps"
+"""The account that the proxy of web apps runs as."""
 
 FEWEST, EACH_NODE = 16, 4
 """Environments at work at once: at least so many, and so many for each node. A seat takes a cluster some 50 s, most of them boots."""
@@ -155,6 +159,11 @@ class Wiring:
         return self.database
 
     @cached_property
+    def passes(self) -> ports.Passes:
+        """Passes for web apps."""
+        return self.database
+
+    @cached_property
     def broker(self) -> broker_.Broker:
         """Which broker there is."""
         return broker_.Broker(self.settings.home / "run", self.settings.broker)
@@ -171,7 +180,7 @@ class Wiring:
         """The site's facts. Raises NotFound before `labctl up` or IT wrote them."""
         from labctl.drivers import shelf
 
-        return shelf.read_site(self.settings.site_file)
+        return shelf.read_site(self.settings.site_file).model_copy(update={"apps": self.settings.apps_site})
 
     @cached_property
     def paper(self) -> bool:
@@ -423,6 +432,13 @@ class Wiring:
         return terminals.Terminals(self.entering, self.tickets, self.knowing.still)
 
     @cached_property
+    def visiting(self) -> visiting_.Visiting:
+        """Says who may look at which web app."""
+        from labctl import visiting
+
+        return visiting.Visiting(self.entering, self.passes, self.knowing.still, "" if self.paper else self.settings.apps_site)
+
+    @cached_property
     def guest_port(self) -> int:
         """Where guests' sshd listens; tests have theirs elsewhere."""
         return 22
@@ -502,9 +518,9 @@ class Wiring:
 
 
 def _accounts() -> tuple[int, ...]:
-    """Who may open connections to guests: labctl itself and its door."""
-    door = [one.pw_uid for one in pwd.getpwall() if one.pw_name == DOOR_ACCOUNT]
-    return (os.getuid(), *door)
+    """Who may open connections to guests: labctl itself, its door and its proxy of web apps."""
+    others = [one.pw_uid for one in pwd.getpwall() if one.pw_name in {DOOR_ACCOUNT, APPS_ACCOUNT}]
+    return (os.getuid(), *others)
 
 
 def load() -> None:

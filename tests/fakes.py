@@ -313,7 +313,7 @@ class FakeKeys:
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> Bundle:
         return Bundle(files={"config": f"{plan.principal} until {until:%H:%M}"}, hosts=tuple(machine.name for machine in machines))
 
-    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+    def certify(self, public_key: str, login: str, principal: str, until: datetime, *, shell: bool = True) -> str:
         return f"{public_key} for {login} on {principal} until {until:%H:%M}"
 
 

@@ -12,9 +12,10 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 import uvicorn
 
@@ -39,7 +40,9 @@ ROSTER = "name,email,login\nAda Lovelace,ada@example.org,ada\nGrace Hopper,grace
 
 
 class World:
-    """See the module."""
+    """See the module. Worlds of more than that say so in `blueprint` and `settings`."""
+
+    settings: Mapping[str, object] = MappingProxyType({})
 
     def __init__(self, tmp_path: Path, blueprint: str = BLUEPRINT) -> None:
         folder = tmp_path / "blueprints" / "hello"
@@ -58,7 +61,7 @@ class World:
         script, cluster = fakes.Script(), fakes.Cluster()
         self.authority = ssh_ca.Authority(tmp_path / "home" / "secrets")
         self.wiring = wiring.Wiring(
-            settings.Settings(home=tmp_path / "home", blueprints=[tmp_path / "blueprints"]),
+            settings.Settings(home=tmp_path / "home", blueprints=[tmp_path / "blueprints"], **self.settings),
             clock=self.clock,
             bell=fakes.CountingBell(),
             site=place,

@@ -14,7 +14,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, who
-from api.pages import asking, guide_html, render, seats
+from api.pages import apps_shown, asking, guide_html, render, seats
 from labctl import errors, wiring
 from labctl.model import guide
 
@@ -59,9 +59,12 @@ def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> 
     """All of it; the page of the guide by its number."""
     pages, wrong = _guide(house, seat.seat.environment)
     shown = min(max(1, page), max(1, len(pages)))
+    apps = apps_shown.shown(house, seat.seat)
     return render.render(
         request,
         "learner.html",
+        frames=apps.origins,
+        apps=apps,
         mine=seat,
         room=seat.board.classroom,
         seat=seat.seat,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -65,8 +66,10 @@ def fragment(template: str, spoken: str, place: ZoneInfo, /, **values: Any) -> s
     return _environment().get_template(template).render(t=texts.Texts(spoken), language=spoken, clock=Clock(place), **values)
 
 
-def render(request: Request, template: str, /, *, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see."""
+def render(request: Request, template: str, /, *, status: int = 200, frames: Sequence[str] = (), **values: Any) -> HTMLResponse:
+    """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see. `frames`:
+    origins of web apps that this page, and no other, may frame and lead to.
+    """
     nonce = secrets.token_urlsafe(18)
     text = fragment(
         template,
@@ -80,7 +83,7 @@ def render(request: Request, template: str, /, *, status: int = 200, **values: A
         built=built(),
         **values,
     )
-    return HTMLResponse(text, status_code=status, headers=headers(nonce))
+    return HTMLResponse(text, status_code=status, headers=headers(nonce, frames))
 
 
 def _here(request: Request) -> str:
@@ -90,10 +93,14 @@ def _here(request: Request) -> str:
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
 
 
-def headers(nonce: str) -> dict[str, str]:
+def headers(nonce: str, frames: Sequence[str] = ()) -> dict[str, str]:
     """What every page carries."""
+    policy = _POLICY.format(nonce=nonce)
+    if frames:
+        # A form's way is looked at again after each redirect, and a frame's first address is labctl's own.
+        policy = policy.replace("form-action 'self'", f"form-action 'self' {' '.join(frames)}") + f"; frame-src 'self' {' '.join(frames)}"
     return {
-        "Content-Security-Policy": _POLICY.format(nonce=nonce),
+        "Content-Security-Policy": policy,
         "X-Content-Type-Options": "nosniff",
         # Not no-referrer: under that a browser sends `Origin: null` with our own forms (Fetch, "append a request Origin header").
         "Referrer-Policy": "same-origin",

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from api import boards, routes_classes, shapes, who
-from api.pages import asking, render
+from api.pages import apps_shown, asking, render
 from api.pages.classes import Slug, Text
 from labctl import errors
 
@@ -55,9 +55,13 @@ def seat(
     del asker
     seen, one = found(house, known, slug, number)
     lines = house.journal.read(environment=one.environment, limit=1000)[-100:]
+    apps = apps_shown.shown(house, one)
     return render.render(
         request,
         "seat.html",
+        frames=apps.origins,
+        apps=apps,
+        door=house.door_address,
         room=seen.classroom,
         seat=one,
         now=seen.now,

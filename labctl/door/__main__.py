@@ -7,11 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
-import encodings.idna  # what is imported at need later may be out of reach of the account: names are resolved with it
 import logging
-import os
-import pwd
 import signal
 import sys
 from pathlib import Path
@@ -19,6 +15,7 @@ from pathlib import Path
 import asyncssh
 
 from labctl.door import asking, server, watching
+from labctl.drivers import account as account_
 
 ALGORITHMS = {
     # Pinned: the library's defaults still offer SHA-1 (`access.md` 2.3).
@@ -28,9 +25,6 @@ ALGORITHMS = {
     "signature_algs": ["ssh-ed25519"],
     "compression_algs": None,
 }
-
-
-_PR_SET_NO_NEW_PRIVS = 38
 
 
 async def listen(house: server.House, home: Path, host: str, port: int) -> asyncssh.SSHAcceptor:
@@ -68,28 +62,13 @@ async def serve(home: Path, host: str, port: int, api: str, account: str = "", *
         house = server.House(asks, _read(home / "user_ca.pub"), _read(home / "host_ca.pub"), guest_port=guest_port)
         acceptor = await listen(house, home, host, port)
         if account:
-            become(account)
+            account_.become(account)
         logging.getLogger(__name__).warning("the door is open on %s port %d", host, port)
         await watching.watch(house, stop)
         acceptor.close()
         for door in list(house.connections):
             door.end()
         await acceptor.wait_closed()
-
-
-def become(account: str) -> None:
-    """Be that account, for good: no groups, no capabilities, and no way to gain any (prctl(2), PR_SET_NO_NEW_PRIVS)."""
-    entry = pwd.getpwnam(account)
-    os.environ["HOME"] = entry.pw_dir  # asyncssh looks for files below it at each connection
-    os.setgroups([])
-    os.setresgid(entry.pw_gid, entry.pw_gid, entry.pw_gid)
-    os.setresuid(entry.pw_uid, entry.pw_uid, entry.pw_uid)
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
-    assert encodings.idna
-    if os.getuid() == 0 or os.geteuid() == 0:
-        msg = "the door must not run as root"
-        raise PermissionError(msg)
 
 
 def _read(path: Path) -> str:

@@ -90,9 +90,9 @@ class Keys:
             hint="Open the class on a cluster with real guests.",
         )
 
-    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
+    def certify(self, public_key: str, login: str, principal: str, until: datetime, *, shell: bool = True) -> str:
         """Raises Conflict always."""
-        del public_key, until
+        del public_key, until, shell
         raise errors.Conflict(f"nobody can log in to {principal} as {login}: this cluster's {WORDS}.")
 
 

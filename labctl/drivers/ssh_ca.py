@@ -108,19 +108,29 @@ class Authority:
         key = ed25519.Ed25519PrivateKey.generate()
         return Login(_private_text(key), self._certificate(key.public_key(), plan.seat.login, plan.principal, until, now))
 
-    def certify(self, public_key: str, login: str, principal: str, until: datetime) -> str:
-        """See `ports.Keys`: for the door, which goes in for a learner who has no key."""
+    def certify(self, public_key: str, login: str, principal: str, until: datetime, *, shell: bool = True) -> str:
+        """See `ports.Keys`: for the door, which goes in for a learner who has no key, and for the proxy of web apps."""
         try:
             key = _ed25519(public_key)
         except errors.PermanentError as error:
             raise errors.BadInput("that is not an ed25519 public key") from error
-        return self._certificate(key, login, principal, until)
+        return self._certificate(key, login, principal, until, shell=shell)
 
-    def _certificate(self, key: ed25519.Ed25519PublicKey, login: str, principal: str, until: datetime, now: datetime | None = None) -> str:
+    def _certificate(
+        self,
+        key: ed25519.Ed25519PublicKey,
+        login: str,
+        principal: str,
+        until: datetime,
+        now: datetime | None = None,
+        *,
+        shell: bool = True,
+    ) -> str:
         begins = min(now or datetime.now(UTC), until) - CLOCK_SKEW
         builder = _builder(key, serialization.SSHCertificateType.USER, f"{login} {principal}", [principal])
         builder = builder.valid_after(_seconds(begins)).valid_before(_seconds(until))
-        builder = builder.add_extension(b"permit-port-forwarding", b"").add_extension(b"permit-pty", b"")
+        builder = builder.add_extension(b"permit-port-forwarding", b"")
+        builder = builder.add_extension(b"permit-pty", b"") if shell else builder.add_critical_option(b"force-command", b"/bin/false")
         return builder.sign(self._key("user_ca")).public_bytes().decode()
 
     def bundle(self, plan: Plan, machines: Sequence[Machine], until: datetime) -> ports.Bundle:

@@ -20,10 +20,15 @@ class Role(StrEnum):
     COTRAINER = "co-trainer"
     LEARNER = "learner"
     DOOR = "door"
+    APPS = "apps"
 
 
 OF_ACCOUNTS = frozenset({Role.IT, Role.TRAINER, Role.AUTHOR})
 """Roles that an account may have by itself."""
+
+
+OF_PROCESSES = frozenset({Role.DOOR, Role.APPS})
+"""Roles of labctl's own processes that face the outside; nobody's seat is theirs."""
 
 
 class Right(StrEnum):
@@ -41,6 +46,7 @@ class Right(StrEnum):
     SEE_CLUSTER = "see the cluster"
     ACCOUNTS = "keep accounts and tokens"
     CARRY = "carry logins for the SSH door"
+    CARRY_APPS = "carry web apps"
 
 
 _CLASS = frozenset({Right.KNOW_MYSELF, Right.SEE_CLASS, Right.RUN_CLASS, Right.ENTER_SEATS, Right.INVITE})
@@ -53,6 +59,7 @@ MAY: dict[Role, frozenset[Right]] = {
     Role.COTRAINER: _CLASS,
     Role.LEARNER: frozenset({Right.KNOW_MYSELF, Right.USE_SEAT}),
     Role.DOOR: frozenset({Right.CARRY}),
+    Role.APPS: frozenset({Right.CARRY_APPS}),
 }
 """The one table. A co-trainer's rights hold in their classes, a learner's on their seats; everybody else's hold everywhere."""
 
@@ -95,7 +102,7 @@ class Person:
             return True
         if classroom in self.runs and right in MAY[Role.COTRAINER]:
             return True
-        return right in MAY[Role.LEARNER] and Role.DOOR not in self.roles
+        return right in MAY[Role.LEARNER] and not self.roles & OF_PROCESSES
 
     def may_somewhere(self, right: Right) -> bool:
         """Whether there is anything at all for which they may."""

@@ -17,9 +17,6 @@ from labctl.model import passage
 TICKET_LIFE = timedelta(seconds=60)
 """From the button to the app's own address: one redirect."""
 
-PROGRAM_LIFE = timedelta(hours=1)
-"""How long a visit lasts that no session in a browser stands behind."""
-
 _DIGITS = 12
 """Of base32: 60 bits. Machine and app have at most 24 signs each, so the label has at most the 63 that DNS allows."""
 
@@ -42,8 +39,8 @@ def address(site: str, label: str) -> str:
 
 @dataclass(frozen=True)
 class Pass:
-    """`who` may look at one app of the seat with this principal, while the seat has this environment. `host` is the host name (without
-    port) it is good for, `session` the key of the session in labctl's own pages that stands behind it; empty for a program's.
+    """`who` may look at one app of the seat with this principal, while the seat has this environment. `host` is the
+    first part of the host name it is good for, `proof` by what they were known when they asked (`labctl.knowing`).
     """
 
     host: str
@@ -52,7 +49,7 @@ class Pass:
     app: str
     who: str
     until: datetime
-    session: bytes = b""
+    proof: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,37 +30,41 @@ def wanted(settings: settings_.Settings) -> bool:
     return not node.paper(settings)
 
 
-def account() -> pwd.struct_passwd:
-    """The door's own; made where it is missing. Raises PermanentError."""
+def account(name: str = wiring.DOOR_ACCOUNT) -> pwd.struct_passwd:
+    """Of a process that faces the outside; made where it is missing. Raises PermanentError."""
     try:
-        return pwd.getpwnam(wiring.DOOR_ACCOUNT)
+        return pwd.getpwnam(name)
     except KeyError:
         pass
     words = ["--system", "--no-create-home", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "--user-group"]
     program = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if program is None:
         raise errors.PermanentError(
-            "there is no `useradd` to make the door's account.", hint=f"Make a system account {wiring.DOOR_ACCOUNT}."
+            "there is no `useradd` to make the account of a process that faces the outside.", hint=f"Make a system account {name}."
         )
-    done = subprocess.run([program, *words, wiring.DOOR_ACCOUNT], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, *words, name], capture_output=True, text=True, check=False)
     try:
-        return pwd.getpwnam(wiring.DOOR_ACCOUNT)
+        return pwd.getpwnam(name)
     except KeyError:
-        raise errors.PermanentError(f"the door's account could not be made: {done.stderr.strip()}") from None
+        raise errors.PermanentError(f"the account {name} could not be made: {done.stderr.strip()}") from None
 
 
 def furnish(settings: settings_.Settings, wired: wiring.Wiring) -> None:
     """Host key, certificate, both authorities' public keys and a token that is good. Repeatable."""
     account()
     ssh_ca.Authority(settings.home / "secrets").furnish_door(home(settings), wired.door_address.name)
-    path = home(settings) / "token"
+    token(home(settings) / "token", wired, TOKEN, "door")
+
+
+def token(path: Path, wired: wiring.Wiring, name: str, role: str) -> None:
+    """A token of that role in that file; a new one only where the old one is not good any more."""
     try:
         known = wired.tokens.check(path.read_text().strip())
     except FileNotFoundError:
         known = None
-    if known is None or known.role != "door":
-        wired.tokens.revoke(TOKEN)
-        node.private(path, wired.tokens.create(ports.Token(TOKEN, "door")) + "\n")
+    if known is None or known.role != role:
+        wired.tokens.revoke(name)
+        node.private(path, wired.tokens.create(ports.Token(name, role)) + "\n")
 
 
 def part(settings: settings_.Settings) -> processes.Part:

@@ -13,10 +13,10 @@ from labctl import wiring
 from labctl.drivers import broker as broker_
 from labctl.services import node, processes
 
-ORDER = ("node", "broker", "worker", "beat", "api", "door")
+ORDER = ("node", "broker", "worker", "beat", "api", "door", "apps")
 """Start order; they stop in reverse."""
 
-GRACE = {"node": 20.0, "broker": 10.0, "worker": 30.0, "beat": 10.0, "api": 10.0, "door": 10.0}
+GRACE = {"node": 20.0, "broker": 10.0, "worker": 30.0, "beat": 10.0, "api": 10.0, "door": 10.0, "apps": 10.0}
 """Seconds between asking a part to end and ending it by force. A worker may finish what it writes."""
 
 

@@ -8,7 +8,7 @@ from labctl import errors, wiring
 from labctl import settings as settings_
 from labctl.model import classroom as classroom_
 from labctl.model import lifecycle
-from labctl.services import cluster, engine, node, parts, processes
+from labctl.services import apps, cluster, engine, node, parts, processes
 
 
 def state(settings: settings_.Settings) -> dict[str, Any]:
@@ -36,6 +36,7 @@ def _names(settings: settings_.Settings) -> list[str]:
     missing = {"node"} if not node.in_use(settings) else set()
     missing |= set() if parts.broker_of(settings).own else {"broker"}
     missing |= {"door"} if node.paper(settings) else set()
+    missing |= set() if apps.wanted(settings) else {"apps"}
     return [name for name in parts.ORDER if name not in missing]
 
 

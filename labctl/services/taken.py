@@ -47,6 +47,8 @@ def _ports(settings: settings_.Settings) -> None:
         wanted.append(("node", "127.0.0.1", node.port(settings), "LABCTL_SANDBOX_PORT"))
     if not node.paper(settings):
         wanted.append(("door", settings.door_host, settings.door_port, "LABCTL_DOOR_PORT"))
+        if settings.apps_site:
+            wanted.append(("apps", settings.apps_host, settings.apps_port, "LABCTL_APPS_PORT"))
     running = processes.Processes(settings.home)
     for name, host, port, variable in wanted:
         if running.find(name) is None and _stays(host, port):

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from labctl import errors, ports, wiring
 from labctl import settings as settings_
 from labctl.drivers import paper, ssh_ca
-from labctl.services import cable, door, faults, node, owner, parts, processes, taken
+from labctl.services import apps, cable, door, faults, node, owner, parts, processes, taken
 
 Timed = Callable[[str], AbstractContextManager[list[str]]]
 """Announces a part of the work and says how long it took; the list takes notes to be said beside it."""
@@ -41,7 +41,8 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
             wired.database.migrate()
             os.umask(before)
         if door.wanted(settings):
-            door.account()  # the rules of the management network name it
+            for name in (wiring.DOOR_ACCOUNT, wiring.APPS_ACCOUNT):
+                door.account(name)  # the rules of the management network name them
         with timed("management network"):
             cable.of(wired).lay()
         if parts.broker_of(settings).own:
@@ -51,6 +52,9 @@ def up(settings: settings_.Settings, timed: Timed, say: processes.Say) -> None:
         if door.wanted(settings):
             door.furnish(settings, wired)
             _start(settings, door.part(settings), timed, say)
+        if apps.wanted(settings):
+            apps.furnish(settings, wired)
+            _start(settings, apps.part(settings, wired), timed, say)
         _first_account(wired, say)
 
 

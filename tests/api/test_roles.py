@@ -55,6 +55,11 @@ TABLE = {
     ("POST", "/api/v1/door/redeem"): (401, 403, 403, 403, None, 403, 403, 403),
     ("POST", "/api/v1/door/certificate"): (401, 403, 403, 403, None, 403, 403, 403),
     ("POST", "/api/v1/door/still"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/apps/{app}/enter"): (401, 404, 404, 404, 404, 404, 404, 404),
+    ("POST", "/api/v1/apps/enter"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/apps/visit"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/apps/certificate"): (401, 403, 403, 403, None, 403, 403, 403),
+    ("POST", "/api/v1/apps/still"): (401, 403, 403, 403, None, 403, 403, 403),
     ("GET", "/api/v1/environments"): (401, 200, 200, 403, None, 403, 403, 403),
     ("GET", "/api/v1/environments/{environment}"): (401, 200, 200, 200, 404, 404, 200, 404),
     ("GET", "/api/v1/environments/{environment}/journal"): (401, 200, 200, 200, 404, 404, 200, 404),
@@ -72,6 +77,10 @@ BODIES = {
     "/api/v1/door/redeem": {"code": "aaaaaaaa", "login": "ada"},
     "/api/v1/door/certificate": {"principal": "seat-monday-1-aaaaaaaaaa", "public_key": "ssh-ed25519 AAAA"},
     "/api/v1/door/still": {"principals": []},
+    "/api/v1/apps/enter": {"host": "box-shop--aaaaaaaaaaaa", "ticket": "x"},
+    "/api/v1/apps/visit": {"host": "box-shop--aaaaaaaaaaaa", "secret": "x"},
+    "/api/v1/apps/certificate": {"visit": "1", "public_key": "ssh-ed25519 AAAA"},
+    "/api/v1/apps/still": {"visits": []},
     "/api/v1/classrooms/{slug}/extend": {"until": "2030-03-04T12:30:00+00:00"},
 }
 
@@ -153,7 +162,9 @@ def test_each_role_gets_what_the_table_says(house, way, column):
             continue
         house.settle()
         name = "hello" if "blueprints" in path else "nobody"
-        address = path.format(slug="monday", number=seat["number"], environment=seat["environment"], name=name, account="nobody")
+        address = path.format(
+            slug="monday", number=seat["number"], environment=seat["environment"], name=name, app="shop", account="nobody"
+        )
         answer = client.request(method, address, json=BODIES.get(path) if method in {"POST", "PUT"} else None)
         if answer.status_code != row[place]:
             wrong.append(f"{method} {address}: {answer.status_code} for {row[place]}: {answer.text[:200]}")

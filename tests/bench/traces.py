@@ -18,7 +18,7 @@ import psutil
 from labctl.sandbox.guests import cgroups, network
 from tests.bench.house import REPOSITORY, House
 
-SERVICES = ("node", "broker", "worker", "beat", "api", "door")
+SERVICES = ("node", "broker", "worker", "beat", "api", "door", "apps")
 FILES = ("state", "ansible", "bundles")
 """Folders of the home in which an environment has files while it lives; searched to the bottom."""
 FOLDERS = ("sandbox/guests/guests", "sandbox/guests/layers", "bundles", "ansible")

@@ -178,7 +178,9 @@ def test_status_where_nothing_runs_is_exit_3_and_json_says_the_same(labctl):
     refused(labctl("status"), 3)
     found = json.loads(labctl("status", "--json").stdout)
     assert found["running"] is False
-    assert {one["name"]: one["pid"] for one in found["processes"]} == dict.fromkeys(["node", "broker", "worker", "beat", "api", "door"])
+    assert {one["name"]: one["pid"] for one in found["processes"]} == dict.fromkeys(
+        ["node", "broker", "worker", "beat", "api", "door", "apps"]
+    )
 
 
 def test_what_the_node_lacks_is_said_when_a_class_is_opened_and_nothing_is_made(served):

@@ -19,6 +19,7 @@ from labctl.drivers.database.exchanges import ExchangeRows
 from labctl.drivers.database.golden_machines import GoldenRows
 from labctl.drivers.database.help import HelpRows
 from labctl.drivers.database.journal import JournalRows
+from labctl.drivers.database.passes import PassRows
 from labctl.drivers.database.people_accounts import AccountRows
 from labctl.drivers.database.people_links import LinkRows
 from labctl.drivers.database.people_sessions import SessionRows
@@ -37,6 +38,7 @@ class Database(
     GoldenRows,
     HelpRows,
     JournalRows,
+    PassRows,
     TaskRows,
     TicketRows,
     TimingRows,
@@ -45,9 +47,9 @@ class Database(
     LinkRows,
     SessionRows,
 ):
-    """Fills the ports Backlog, Changes, Classrooms, Codes, Environments, Goldens, Helps, Journal, Progresses, Tickets, Timings and
-    Tokens, and of `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports` Standings and
-    Looks. Threads and forks may share it.
+    """Fills the ports Backlog, Changes, Classrooms, Codes, Environments, Goldens, Helps, Journal, Passes, Progresses, Tickets,
+    Timings and Tokens, and of `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports`
+    Standings and Looks. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.
     """
