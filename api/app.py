@@ -21,9 +21,10 @@ from api import (
     routes_seats,
     routes_sign_in,
     routes_state,
+    routes_tasks,
 )
 from api.desktops import routes as routes_desktops
-from api.pages import account, apps, blueprints, board_stream, classes, home, it, learner, opening, people, seats, ways
+from api.pages import account, apps, blueprints, board_stream, classes, files, home, it, learner, opening, people, seats, tasks, ways
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -79,6 +80,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
         routes_classes,
         routes_goldens,
         routes_seats,
+        routes_tasks,
         routes_apps,
         routes_door,
         routes_people,
@@ -87,6 +89,8 @@ def create(wired: wiring.Wiring) -> FastAPI:
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     app.include_router(routes_desktops.router)
+    for page in (tasks, files):
+        app.include_router(page.router)
     for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, apps, it, people, blueprints):
         app.include_router(page.router)
     assets.install(app)

@@ -94,11 +94,24 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
 
 
 def _beside(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, shown.Beside]:
-    """Who waits for help since when (in a closed class nobody), and how far they are in the guide."""
+    """Who waits for help since when (in a closed class nobody), and how far they are in the guide and with its tasks."""
     hands = {} if room.closed else {one.seat: one.since for one in wired.helps.hands(room.slug)}
     pages = {one.seat: one for one in wired.progresses.reached(room.slug)}
-    found = {seat: shown.Beside(hands.get(seat)) for seat in hands.keys() - pages.keys()}
-    return found | {seat: shown.Beside(hands.get(seat), one.page, one.pages) for seat, one in pages.items()}
+    tasks = wired.examining.of(room)
+    scores = {one.seat: one for one in wired.database.scores(room.slug)} if tasks else {}
+    found = {}
+    for seat in {one.number for one in room.seats if one.learner} if tasks else hands.keys() | pages.keys():
+        page, score = pages.get(seat), scores.get(seat)
+        found[seat] = shown.Beside(
+            hands.get(seat),
+            page.page if page else 0,
+            page.pages if page else 0,
+            tasks,
+            score.done if score else 0,
+            score.points if score else 0,
+            score.changed if score else None,
+        )
+    return found
 
 
 def rows(

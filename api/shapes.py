@@ -93,6 +93,10 @@ class SeatShape(Shape):
     hand_since: datetime | None = Field(default=None, description="Since when the learner waits for help; empty: no hand is up.")
     guide_page: int = Field(default=0, description="The furthest page of the guide that its learner came to; 0: none yet.")
     guide_pages: int = Field(default=0, description="Of how many.")
+    tasks: int = Field(default=0, description="How many tasks there are.")
+    tasks_done: int = Field(default=0, description="How many of them are done or given up.")
+    points: int = Field(default=0, description="Points they brought.")
+    tasks_changed: datetime | None = Field(default=None, description="When something about the tasks was last written.")
 
 
 class EnvironmentShape(Shape):

@@ -20,6 +20,10 @@ class Beside:
     hand_since: datetime | None = None
     guide_page: int = 0
     guide_pages: int = 0
+    tasks: int = 0
+    tasks_done: int = 0
+    points: int = 0
+    tasks_changed: datetime | None = None
 
 
 def line(one: ports.Line) -> shapes.LineShape:

@@ -10,16 +10,17 @@ import itertools
 import json
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from labctl import errors, ports
-from labctl.model import capacity, placing
+from labctl import errors, ports, task_ports
+from labctl.model import capacity, placing, tasks
 from labctl.model import site as site_
 from labctl.model.classroom import Classroom, Learner, Seat
 from labctl.model.environment import Environment, Lease, Machine
-from labctl.model.plan import Nic, Plan, PlannedCheck, PlannedMachine, SeatRef
+from labctl.model.plan import Nic, Plan, PlannedAction, PlannedCheck, PlannedMachine, PlannedTask, SeatRef
 from labctl.ports import Bundle, Removal, Rolled
 
 VMIDS = 100_000
@@ -298,6 +299,71 @@ class FakeProber:
         assert plan.environment in self.cluster.read()["configured"], "sealed before it was configured"
         self.cluster.change(lambda things: things["sealed"].update({f"{plan.environment}-{machine.name}": True}))
         progress(f"{machine.name}: sealed")
+
+
+@dataclass
+class FakeExaminer:
+    """Looks that come out as they were told to, in turn: task -> what its next looks find (nothing: it passes). `during` happens while
+    somebody looks.
+    """
+
+    finds: dict[str, list[task_ports.Exam]] = field(default_factory=dict)
+    looked: list[tuple[str, str]] = field(default_factory=list)
+    acted: list[tuple[str, str]] = field(default_factory=list)
+    written: list[tuple[str, str, str]] = field(default_factory=list)
+    during: Callable[[], None] = lambda: None
+    broken: Exception | None = None
+
+    def examine(self, plan: Plan, machines: Sequence[Machine], folder: Path, task: PlannedTask) -> task_ports.Exam:
+        assert all(machine.host_key for machine in machines)
+        assert folder.is_dir()
+        self.looked.append((plan.environment, task.id))
+        self.during()
+        found = self.finds.get(task.id)
+        return found.pop(0) if found else task_ports.Exam(tasks.Outcome.PASSED)
+
+    def act(self, plan: Plan, machines: Sequence[Machine], folder: Path, actions: Sequence[PlannedAction]) -> None:
+        assert folder.is_dir()
+        if self.broken:
+            raise self.broken
+        self.acted += [(plan.environment, action.what) for action in actions]
+
+    def write(self, plan: Plan, machine: Machine, path: str, content: str) -> None:
+        if self.broken:
+            raise self.broken
+        self.written.append((machine.name, path, content))
+
+
+class OwnHands:
+    """Does what it is asked at once, itself; with `held` only when it is told to."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[Callable[[], None], Future[None]]] | None = None
+        self.asked = threading.Semaphore(0)
+        """Released for each thing that is held."""
+
+    def do(self, work: Callable[[], None]) -> Future[None]:
+        future: Future[None] = Future()
+        if self.held is None:
+            self._serve(work, future)
+        else:
+            self.held.append((work, future))
+            self.asked.release()
+        return future
+
+    def go_on(self) -> None:
+        held, self.held = self.held or [], None
+        for work, future in held:
+            self._serve(work, future)
+
+    @staticmethod
+    def _serve(work: Callable[[], None], future: Future[None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            future.set_exception(error)
+        else:
+            future.set_result(None)
 
 
 class FakeShelf:

@@ -8,8 +8,8 @@ from api import who
 from api.pages import asking, render
 from api.routes_blueprints import Name
 from labctl import errors, wiring
-from labctl.drivers import shelf
-from labctl.model import guide, inventory, preview, summary
+from labctl.drivers import shelf, shelf_guide
+from labctl.model import preview, summary
 
 router = APIRouter(include_in_schema=False, prefix="/blueprints")
 
@@ -27,19 +27,13 @@ def blueprint(request: Request, asker: asking.ReadsCourses, house: who.House, na
     del asker
     try:
         book = house.shelf.book(name)
-        pages = _guide(book)
+        pages, more = shelf_guide.read(book)
         plan = _plan(house, book)
     except errors.BadInput as error:
         complaints = [(one, one.file.rpartition(f"/{name}/")[2]) for one in error.complaints]
         return render.render(request, "blueprint_broken.html", name=name, error=error, complaints=complaints)
-    warnings = [(one, one.file.rpartition(f"/{name}/")[2]) for one in book.warnings]
+    warnings = [(one, one.file.rpartition(f"/{name}/")[2]) for one in (*book.warnings, *more)]
     return render.render(request, "blueprint.html", book=book, plan=plan, pages=pages, warnings=warnings)
-
-
-def _guide(book: shelf.Book) -> tuple[guide.Page, ...]:
-    machines = [one.name for one in inventory.machines(book.blueprint) if "terminal" in one.get("access")]
-    texts = {path: file.read_text(encoding="utf-8", errors="replace") for path, file in book.files.items() if guide.FILE.fullmatch(path)}
-    return guide.read(texts, machines)
 
 
 def _plan(house: wiring.Wiring, book: shelf.Book) -> summary.Summary | None:

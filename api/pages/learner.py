@@ -2,63 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
-import logging
 import zipfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, routes_classes, shapes, who
-from api.pages import apps_shown, asking, guide_html, render, seats
-from labctl import errors, wiring
-from labctl.model import guide
+from api import boards, routes_classes, who
+from api.pages import apps_shown, asking, guide_html, guides, render, seats, tasks
+from api.pages.sitting import Seat
 
 router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 
-EnvironmentId = Annotated[str, Path(min_length=1, max_length=40)]
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Mine:
-    """A seat that the asker may see. `slug` and `number` are where it is now."""
-
-    slug: str
-    number: int
-    board: shapes.Board
-    seat: shapes.SeatShape
-
-
-def mine(asker: asking.Anyone, house: who.House, known: routes_classes.Notes, environment: EnvironmentId) -> Mine:
-    """The seat, the same NotFound for another's as for one that is not there."""
-    missing = errors.NotFound("There is no such seat, or it is not yours.", hint="Your own seat is behind the button below.")
-    try:
-        env = house.environments.environment(environment)
-        if not asking.owns(asker, environment, env.classroom):
-            raise missing
-        board = boards.read(house, known, env.classroom)
-    except errors.NotFound:
-        raise missing from None
-    for seat in board.seats:
-        if seat.environment == environment:
-            return Mine(env.classroom, seat.number, board, seat)
-    raise missing
-
-
-Seat = Annotated[Mine, Depends(mine)]
-
 
 @router.get("")
-def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> Response:
+def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 1) -> Response:
     """All of it; the page of the guide by its number."""
-    pages, wrong = _guide(house, seat.seat.environment)
-    shown = min(max(1, page), max(1, len(pages)))
+    house.examining.prepare(seat.slug, seat.number)
+    book = guides.of(house, seat.slug, seat.number, seat.seat.environment)
+    shown = min(max(1, page), max(1, len(book.pages)))
     apps = apps_shown.shown(house, seat.seat)
     return render.render(
         request,
@@ -69,10 +36,14 @@ def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> 
         room=seat.board.classroom,
         seat=seat.seat,
         now=seat.board.now,
-        pages=pages,
+        guide=book,
+        pages=book.pages,
         shown=shown,
-        guide_wrong=wrong,
+        guide_wrong=book.wrong,
+        own=asker.person.owns(seat.seat.environment),
+        address=f"/seat/{seat.seat.environment}",
         text=guide_html.text,
+        files=guides.files(book.pages[shown - 1]) if book.pages else (),
         hand=house.helping.hand(seat.slug, seat.number),
         messages=house.helping.messages(seat.slug, 5),
         machines=seats.enterable(house, seat.seat.environment),
@@ -83,54 +54,51 @@ def seat_page(request: Request, house: who.House, seat: Seat, page: int = 1) -> 
     )
 
 
-def _guide(house: wiring.Wiring, environment: str) -> tuple[tuple[guide.Page, ...], bool]:
-    """The guide of the frozen blueprint with this seat's values, and whether it cannot be read. A guide with a mistake must not take
-    the terminals away with it.
-    """
-    try:
-        plan = house.environments.plan(environment)
-        book = house.shelf.frozen(plan.source)
-    except errors.LabctlError:
-        return (), False
-    files = {path: file.read_text(encoding="utf-8", errors="replace") for path, file in book.files.items() if guide.FILE.fullmatch(path)}
-    try:
-        pages = guide.read(files, [one.name for one in plan.machines if "terminal" in one.access])
-    except errors.BadInput as error:
-        _log.warning("the guide of %s cannot be read: %s", plan.source, "; ".join(str(one) for one in error.complaints))
-        return (), True
-    return tuple(guide.filled(one, plan) for one in pages), False
-
-
 def _watching(request: Request, seat: Seat) -> AsyncIterator[boards.Change]:
     return routes_classes.live(request).watch(seat.slug)
 
 
 @router.get("/events", response_class=EventSourceResponse)
 async def seat_events(
-    request: Request, seat: Seat, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+    request: Request,
+    asker: asking.Anyone,
+    house: who.House,
+    seat: Seat,
+    watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)],
+    page: int = 1,
 ) -> AsyncIterator[ServerSentEvent]:
-    """The seat's own state as it changes; of others nothing is sent. `moved` when the machines went to another seat."""
+    """The seat's own state as it changes, and the boxes on this page of its guide; of others nothing is sent. `moved` when the machines
+    went to another seat.
+    """
     spoken, zone = render.language(request), render.zone(request)
-    before = ""
-    async for change in watching:
-        now = next((one for one in change.board.seats if one.number == seat.number), None)
-        if now is None or now.environment != seat.seat.environment:
-            yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
-            return
-        text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, now=change.board.now)
-        if text != before:
-            before = text
-            part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
-            yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
-        if change.over:
-            yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
+    own = asker.person.owns(seat.seat.environment)
+    before, boxes = "", tasks.Boxes(house, seat, page, own=own)
+    patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
+    try:
+        async for change in watching:
+            now = next((one for one in change.board.seats if one.number == seat.number), None)
+            if now is None or now.environment != seat.seat.environment:
+                yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
+                return
+            text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, now=change.board.now)
+            if text != before:
+                before = text
+                part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
+                yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
+            for part in await to_thread.run_sync(boxes.changed, now, spoken, zone):
+                yield ServerSentEvent(raw_data=part, id=change.id)
+            if change.over:
+                yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
+    finally:
+        if patrol is not None:
+            patrol.cancel()
 
 
 @router.post("/page")
 def turn_page(asker: asking.Anyone, house: who.House, seat: Seat, page: Annotated[int, Form(ge=1, le=1000)] = 1) -> Response:
     """On to that page. Only the learner's own steps count as progress."""
     if asker.person.owns(seat.seat.environment):
-        house.helping.reach(seat.slug, seat.number, page, len(_guide(house, seat.seat.environment)[0]))
+        house.helping.reach(seat.slug, seat.number, page, len(guides.of(house, seat.slug, seat.number, seat.seat.environment).pages))
     return RedirectResponse(f"/seat/{seat.seat.environment}?page={page}#guide", status_code=303)
 
 

@@ -51,19 +51,38 @@ def check(which: Which, json: screen.Json = False) -> None:
 
       labctl blueprint check ./my-lab
     """
+    from labctl.drivers import shelf_guide
+
     try:
         book = _shelf().book(which)
+        warnings = (*book.warnings, *shelf_guide.read(book)[1])
     except errors.BadInput as error:
         if not json:
             raise
         screen.data({"blueprint": which, "good": False, "complaints": [one.__dict__ for one in error.complaints], "message": error.message})
         raise typer.Exit(1) from None
     if json:
-        screen.data({"blueprint": book.name, "good": True, "complaints": [one.__dict__ for one in book.warnings]})
+        screen.data({"blueprint": book.name, "good": True, "complaints": [one.__dict__ for one in warnings]})
         return
-    for warning in book.warnings:
+    for warning in warnings:
         screen.say(str(warning))
     screen.say(f"{book.name} is good.")
+
+
+@app.command("hash")
+def hash_(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The right answer.")],
+    case: Annotated[bool, typer.Option("--case", help="Capital letters count, as with `case: true`.")] = False,
+) -> None:
+    """The SHA-256 of an answer, to be written into a blueprint instead of the answer itself.
+
+    For example:
+
+      labctl blueprint hash "storm lantern"
+    """
+    from labctl.model import tasks
+
+    screen.say(tasks.hashed(text, case=case))
 
 
 @app.command()

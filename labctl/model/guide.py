@@ -1,19 +1,18 @@
-"""A guide's pages (`blueprint.md` 16): Markdown with blocks of its own, read into pieces, with references replaced. No HTML here.
+"""A guide's pages (`blueprint.md` 16): Markdown with blocks of its own, read into pieces. Values are put in by `guide_values`.
 
-Pieces are text, code that can be typed into a machine (`run`), written as a file (`file`) or copied, and folds (`:::hint`, `note`,
-`warning`). Tasks are not in the language yet, so `:::task` is a complaint. Every complaint is said, each with its line and column.
+Pieces are text, code that can be typed into a machine (`run`), written as a file (`file`) or copied, folds (`:::hint`, `note`,
+`warning`) and the places of tasks' boxes. Every complaint is said, each with its line and column.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labctl import errors
 from labctl.model import marked, references
-from labctl.model.plan import Plan
 
 FILE = re.compile(r"guide/[0-9]{2}-[A-Za-z0-9._-]+\.md")
 """Pages are read in the order of their names."""
@@ -54,7 +53,14 @@ class Fold:
     pieces: tuple[Text | Code, ...]
 
 
-Piece = Text | Code | Fold
+@dataclass(frozen=True)
+class Placed:
+    """Where the box of that task stands."""
+
+    task: str
+
+
+Piece = Text | Code | Fold | Placed
 
 
 @dataclass(frozen=True)
@@ -65,22 +71,54 @@ class Page:
     title: str
     minutes: int | None
     pieces: tuple[Piece, ...]
+    requires: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks whose boxes stand here."""
+        return tuple(piece.task for piece in self.pieces if isinstance(piece, Placed))
 
 
-def read(files: Mapping[str, str], machines: Sequence[str]) -> tuple[Page, ...]:
-    """The pages of a guide in order. `files`: path -> text; `machines`: those with terminal access. Raises BadInput with all complaints."""
+@dataclass(frozen=True)
+class Known:
+    """What a guide may name: machines with terminal access, and tasks."""
+
+    machines: Sequence[str]
+    tasks: Sequence[str] = ()
+    placed: dict[str, str] = field(default_factory=dict)
+    """Task -> the place of its box, as far as was read."""
+
+
+def read(files: Mapping[str, str], machines: Sequence[str], tasks: Sequence[str] = ()) -> tuple[Page, ...]:
+    """The pages of a guide in order. `files`: path -> text; `machines`: those with terminal access; `tasks`: all of the blueprint's. Tasks
+    that are placed nowhere follow on the last page. Raises BadInput with all complaints.
+    """
     found: list[errors.Complaint] = []
-    pages = [_Reader(name, text, machines, found).page() for name, text in sorted(files.items()) if FILE.fullmatch(name)]
+    known = Known(machines, tasks)
+    pages = [_Reader(name, text, known, found).page() for name, text in sorted(files.items()) if FILE.fullmatch(name)]
     if found:
         raise errors.BadInput("the guide has mistakes.", hint="Correct its pages.", complaints=tuple(sorted(found)))
-    return tuple(pages)
+    rest = tuple(Placed(task) for task in tasks if task not in known.placed)
+    if not rest:
+        return tuple(pages)
+    last = pages.pop() if pages else Page("", "", None, ())
+    return (*pages, replace(last, pieces=(*last.pieces, *rest)))
+
+
+def unplaced(pages: Sequence[Page], files: Mapping[str, str], tasks: Sequence[str]) -> tuple[errors.Complaint, ...]:
+    """Warnings for tasks whose box the author placed nowhere."""
+    text = "\n".join(files[page.file] for page in pages if page.file)
+    written = set(re.findall(r"^:::\s*task\s+(\S+)", text, re.MULTILINE))
+    where = pages[-1].file if pages else ""
+    said = "task '{}' stands on no page; its box follows on the last one"
+    return tuple(errors.Complaint(where, 1, 1, said.format(task), warning=True) for task in tasks if where and task not in written)
 
 
 class _Reader:
     """One file, line by line."""
 
-    def __init__(self, file: str, text: str, machines: Sequence[str], found: list[errors.Complaint]) -> None:
-        self._file, self._machines, self._found = file, machines, found
+    def __init__(self, file: str, text: str, known: Known, found: list[errors.Complaint]) -> None:
+        self._file, self._known, self._found = file, known, found
         self._lines = text.replace("\r\n", "\n").split("\n")
         self._at = 0
         if len(text.encode(errors="replace")) > MOST_BYTES:
@@ -94,7 +132,9 @@ class _Reader:
         pieces = self._pieces(inside=False)
         title = front.get("title") or self._heading(first) or self._file.rpartition("/")[2].removesuffix(".md")
         minutes = front.get("minutes")
-        return Page(self._file, str(title), minutes if isinstance(minutes, int) else None, tuple(pieces))
+        return Page(
+            self._file, str(title), minutes if isinstance(minutes, int) else None, tuple(pieces), tuple(front.get("requires") or ())
+        )
 
     def _wrong(self, line: int, text: str, column: int = 1) -> None:
         self._found.append(errors.Complaint(self._file, line, column, text))
@@ -126,7 +166,20 @@ class _Reader:
                 return int(value)
             self._wrong(mark.line, "minutes is a whole number from 1 to 1000", mark.column)
             return None
+        if key == "requires":
+            return self._requires(tree, value)
         return str(value) if key == "title" else value
+
+    def _requires(self, tree: marked.Tree, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            mark = tree.key_mark(("requires",))
+            self._wrong(mark.line, "requires is a list of tasks; write requires: [find]", mark.column)
+            return ()
+        for number, one in enumerate(value):
+            if one not in self._known.tasks:
+                mark = tree.value_mark(("requires", number))
+                self._wrong(mark.line, references.absent("task", one, self._known.tasks), mark.column)
+        return tuple(str(one) for one in value)
 
     def _heading(self, start: int) -> str:
         for line in self._lines[start:]:
@@ -183,18 +236,16 @@ class _Reader:
 
     def _machine(self, line: int, rest: list[str]) -> str:
         name = rest[0] if rest else ""
-        if name and name not in self._machines:
-            self._wrong(line, references.absent("machine with a terminal", name, self._machines))
+        if name and name not in self._known.machines:
+            self._wrong(line, references.absent("machine with a terminal", name, self._known.machines))
         return name
 
-    def _fold(self, colons: re.Match[str] | None, *, inside: bool) -> Fold | None:
+    def _fold(self, colons: re.Match[str] | None, *, inside: bool) -> Fold | Placed | None:
         begun = self._at + 1
         self._at += 1
         kind, rest = (colons["kind"] or "", colons["rest"].strip()) if colons else ("", "")
-        if kind == "task":
-            self._wrong(begun, "tasks are not supported yet")
-        elif kind not in FOLDS:
-            self._wrong(begun, f"there is no block ':::{kind}'; there are: hint, note, warning" if kind else "this ::: ends nothing")
+        if kind not in (*FOLDS, "task"):
+            self._wrong(begun, f"there is no block ':::{kind}'; there are: hint, note, warning, task" if kind else "this ::: ends nothing")
             if not kind:
                 return None
         elif inside:
@@ -204,7 +255,18 @@ class _Reader:
         if self._at >= len(self._lines):
             self._wrong(begun, f"this :::{kind} does not end; it ends with a line :::")
         self._at += 1
-        return Fold(kind, rest, tuple(one for one in pieces if not isinstance(one, Fold)))
+        if kind == "task":
+            return self._placed(begun, rest, pieces)
+        return Fold(kind, rest, tuple(one for one in pieces if not isinstance(one, Fold | Placed)))
+
+    def _placed(self, line: int, task: str, pieces: Sequence[Piece]) -> Placed:
+        if pieces:
+            self._wrong(line, "a task's box has no text of its own; its words stand in the blueprint")
+        if task not in self._known.tasks:
+            self._wrong(line, references.absent("task", task, self._known.tasks) if task else "a task's box names its task: :::task find")
+        elif (before := self._known.placed.setdefault(task, f"{self._file}:{line}")) != f"{self._file}:{line}":
+            self._wrong(line, f"task '{task}' stands here again; its box is at {before} already")
+        return Placed(task)
 
     def _references(self, line: int, text: str) -> None:
         try:
@@ -216,49 +278,3 @@ class _Reader:
 def _text(lines: Sequence[str]) -> list[Piece]:
     joined = "\n".join(lines).strip("\n")
     return [Text(joined)] if joined.strip() else []
-
-
-def filled(page: Page, plan: Plan) -> Page:
-    """The page with the values of one seat. What its learner may not see, and what is not there, stays as it was written."""
-
-    def fill(text: str) -> str:
-        return "".join(part if isinstance(part, str) else value(plan, part) for part in references.parts(text))
-
-    return replace(page, title=fill(page.title), pieces=tuple(_filled(piece, fill) for piece in page.pieces))
-
-
-def _filled(piece: Piece, fill: Callable[[str], str]) -> Piece:
-    if isinstance(piece, Text):
-        return Text(fill(piece.markdown))
-    if isinstance(piece, Code):
-        return replace(piece, text=fill(piece.text), path=fill(piece.path))
-    inner = tuple(one for one in (_filled(one, fill) for one in piece.pieces) if not isinstance(one, Fold))
-    return Fold(piece.kind, fill(piece.title), inner)
-
-
-def value(plan: Plan, path: tuple[str, ...]) -> str:
-    """What a reference means on this seat, as text: only what its learner may see."""
-    written = "${lab." + ".".join(path) + "}"
-    known: dict[tuple[str, ...], Any] = {
-        ("seat", "number"): plan.seat.number,
-        ("seat", "name"): plan.seat.name,
-        ("seat", "login"): plan.seat.login,
-        ("classroom", "name"): plan.classroom,
-        **{(one.name,): references.written(one.value) for one in plan.variables if one.shown},
-    }
-    for app in plan.apps:
-        known["apps", app.name, "url"] = app.url
-    for network in plan.networks:
-        known["networks", network.name, "cidr"] = network.cidr
-        if network.gateway:
-            known["networks", network.name, "gateway"] = network.gateway
-    for machine in plan.machines:
-        if machine.hidden:
-            continue
-        known["machines", machine.name, "hostname"] = machine.hostname
-        for nic in machine.nics:
-            if nic.network and nic.address:
-                address = nic.address.partition("/")[0]
-                known["machines", machine.name, nic.network] = address
-                known.setdefault(("machines", machine.name, "address"), address)
-    return str(known.get(path, written))

@@ -18,8 +18,20 @@ labctl: 1
 about: {title: First steps in a shell, area: systems}
 machines:
   box: {image: debian-12, kind: container}
+variables: {word: {value: lighthouse}}
 ready:
   - {run: "test -d /home/learner"}
+tasks:
+  - id: look
+    title: What is the word?
+    points: 5
+    answer: ${lab.word}
+    attempts: 3
+    explain: It shines.
+    hints: [{text: Look at the sea, cost: 2}]
+  - {id: file, title: Make the file, points: 10, checks: [{file: /home/learner/hello}], solve: [{run: touch hello, as: learner}]}
+  - {id: quiz, title: Which are ports?, choices: [{text: 22, right: true}, {text: 443, right: true}, {text: 70000}], requires: [look]}
+  - {id: read, title: I read it, confirm: true, optional: true, points: 0}
 """
 GUIDE = """\
 ---
@@ -34,6 +46,12 @@ ls <home>
 
 :::hint Where am I?
 Ask `pwd`.
+:::
+
+:::task look
+:::
+
+:::task file
 :::
 """
 ROSTER = "name,email\nAda Lovelace,ada@example.org\nGrace Hopper,grace@example.org\n"
@@ -63,11 +81,14 @@ class House:
         self.bell = fakes.CountingBell()
         self.script = fakes.Script()
         self.cluster = fakes.Cluster()
+        self.examiner = fakes.FakeExaminer()
         outside = {
             "provisioner": fakes.FakeProvisioner(self.cluster, self.script),
             "wire": fakes.FakeWire(self.cluster, self.script),
             "configurator": fakes.FakeConfigurator(self.cluster, self.script),
             "prober": fakes.FakeProber(self.cluster, self.script),
+            "examiner": self.examiner,
+            "hands": fakes.OwnHands(),
         }
         chosen = settings.Settings(home=tmp_path / "home", blueprints=[tmp_path / "blueprints"])
         self.wiring = wiring.Wiring(

@@ -38,6 +38,14 @@ TABLE = {
     # Reset comes before (by name), so that there is something to undo; nobody has a spare.
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/undo"): (401, 202, 202, 202, 404, 404, 202, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/swap"): (401, 409, 409, 403, 403, 403, 409, 403),
+    ("GET", "/api/v1/classrooms/{slug}/seats/{number}/tasks"): (401, 200, 200, 200, 404, 404, 200, 404),
+    ("GET", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}"): (401, 200, 200, 200, 404, 404, 200, 404),
+    # Tried on the task whose proof is a check; to answer it is wrong for its learner, and not for anybody else to try.
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/answer"): (401, 403, 403, 400, 404, 404, 403, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/check"): (401, 200, 200, 200, 404, 404, 200, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/confirm"): (401, 403, 403, 400, 404, 404, 403, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/give-up"): (401, 403, 403, 200, 404, 404, 403, 404),
+    ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/hint"): (401, 403, 403, 400, 404, 404, 403, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/bundle"): (401, 200, 200, 200, 404, 404, 200, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/code"): (401, 201, 201, 201, 404, 404, 201, 404),
     ("POST", "/api/v1/classrooms/{slug}/seats/{number}/tickets"): (401, 201, 201, 201, 404, 404, 201, 404),
@@ -73,6 +81,8 @@ BODIES = {
     "/api/v1/classrooms/fit": {"blueprint": "hello", "seats": 3},
     "/api/v1/classrooms/{slug}/seats/{number}/swap": {},
     "/api/v1/classrooms/{slug}/seats/{number}/tickets": {"machine": "box"},
+    "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/answer": {"answer": "lighthouse"},
+    "/api/v1/classrooms/{slug}/seats/{number}/tasks/{task}/hint": {"number": 1},
     "/api/v1/door/way": {"principal": "seat-monday-1-aaaaaaaaaa"},
     "/api/v1/door/redeem": {"code": "aaaaaaaa", "login": "ada"},
     "/api/v1/door/certificate": {"principal": "seat-monday-1-aaaaaaaaaa", "public_key": "ssh-ed25519 AAAA"},
@@ -163,7 +173,13 @@ def test_each_role_gets_what_the_table_says(house, way, column):
         house.settle()
         name = "hello" if "blueprints" in path else "nobody"
         address = path.format(
-            slug="monday", number=seat["number"], environment=seat["environment"], name=name, app="shop", account="nobody"
+            slug="monday",
+            number=seat["number"],
+            environment=seat["environment"],
+            name=name,
+            app="shop",
+            account="nobody",
+            task="file",
         )
         answer = client.request(method, address, json=BODIES.get(path) if method in {"POST", "PUT"} else None)
         if answer.status_code != row[place]:

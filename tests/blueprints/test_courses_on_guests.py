@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from labctl import errors
-from labctl.drivers import ansible, ssh, ssh_ca
+from labctl.drivers import ansible, ssh, ssh_ca, ssh_examiner
+from labctl.model.plan import PlannedCheck
+from labctl.model.tasks import Outcome
 from tests.blueprints import courses
 from tests.drivers import guests_here
 
@@ -150,3 +153,52 @@ def test_the_wrong_flag_or_a_shop_that_listens_everywhere_is_not_ready(shop):
 def test_the_flags_of_two_learners_differ(shop):
     other = courses.plan("web-attack-basics", shop.guests.site, 10, 10)
     assert other.variables[0].value != shop.plan.variables[0].value
+
+
+PROVEN = [(name, task.id) for name in courses.NAMES for task in courses.read(name).blueprint.tasks if task.checks]
+
+
+@pytest.mark.parametrize(("name", "task"), PROVEN, ids=[" ".join(pair) for pair in PROVEN])
+def test_a_check_is_red_before_the_task_is_solved_and_green_after(request, name, task):
+    course = request.getfixturevalue({"linux-first-steps": "steps", "web-attack-basics": "shop"}[name])
+    examiner = ssh_examiner.Examiner(course.guests.authority)
+    planned = {one.id: one for one in course.plan.tasks}
+    asked = (course.plan, course.machines, course.folder)
+    for required in planned[task].requires:
+        examiner.act(*asked, planned[required].solve)
+    examiner.act(*asked, planned[task].setup)
+    red = examiner.examine(*asked, planned[task])
+    assert red.outcome is Outcome.FAILED
+    assert red.message
+    secrets = [str(variable.value) for variable in course.plan.variables if not variable.shown]
+    assert not any(value in red.message + red.detail for value in secrets)
+    examiner.act(*asked, planned[task].solve)
+    assert examiner.examine(*asked, planned[task]) == type(red)(Outcome.PASSED)
+
+
+def test_a_secret_that_a_check_does_not_name_is_not_in_the_learners_reach(shop):
+    examiner = ssh_examiner.Examiner(shop.guests.authority)
+    told = shop.plan.tasks[0].model_copy(
+        update={"proof": "checks", "checks": (PlannedCheck(kind="run", what="env | grep -c '^LAB_'; false", machine="attacker", as_user="learner"),)}
+    )
+    exam = examiner.examine(shop.plan, shop.machines, shop.folder, told)
+    assert exam.detail.endswith("it printed: 2"), exam  # the seat's login and number
+
+
+def test_a_machine_that_does_not_answer_is_nobodys_failure(steps):
+    away = [replace(machine, address="100.126.255.254") for machine in steps.machines]
+    examiner = ssh_examiner.Examiner(steps.guests.authority, patience=0.3)
+    task = next(task for task in steps.plan.tasks if task.checks)
+    assert examiner.examine(steps.plan, away, steps.folder, task).outcome is Outcome.UNKNOWN
+
+
+def test_a_file_of_the_guide_is_the_learners_own_and_is_refused_where_they_may_not_write(steps):
+    examiner = ssh_examiner.Examiner(steps.guests.authority)
+    (box,) = steps.machines
+    for path in ("work/new file.txt", "/home/learner/work/$(id).txt"):
+        examiner.write(steps.plan, box, path, "hello\nthere\n")
+    assert steps.on("box", "cd /home/learner/work && stat -c '%U %n' * && cat 'new file.txt'") == (
+        "learner $(id).txt\nlearner new file.txt\nhello\nthere\n"
+    )
+    with pytest.raises(errors.BadInput, match="cannot be written as learner"):
+        examiner.write(steps.plan, box, "/etc/motd", "mine")

@@ -7,7 +7,7 @@ import pytest
 from api.pages import guide_html
 from labctl import errors
 from labctl.drivers import shelf
-from labctl.model import guide, inventory
+from labctl.model import guide, guide_values, inventory
 from labctl.model.plan import Nic, PlannedNetwork, Variable
 from tests import fakes
 from tests.house.test_promises import TOP
@@ -55,9 +55,12 @@ def test_pages_come_in_the_order_of_their_names_and_other_files_are_none():
         ("```\nls", 1, "does not end"),
         ("\n:::hint a\ntext", 2, "does not end"),
         ("x\n:::", 2, "ends nothing"),
-        (":::box a\n:::", 1, "there are: hint, note, warning"),
+        (":::box a\n:::", 1, "there are: hint, note, warning, task"),
         (":::note a\n:::hint b\n:::\n:::", 2, "do not stand in one another"),
-        (":::task find\n:::", 1, "not supported yet"),
+        ("\n:::task find\n:::", 2, "there is no task 'find'"),
+        (":::task\n:::", 1, "names its task"),
+        ("---\nrequires: [find]\n---\n", 2, "there is no task 'find'"),
+        ("---\nrequires: find\n---\n", 2, "a list of tasks"),
         ("---\ntitle: x\n", 1, "does not end"),
         ("---\ntitel: x\n---\n", 2, "there is no key 'titel'"),
         ("---\ntitle: x\nminutes: soon\n---\n", 3, "whole number"),
@@ -82,10 +85,10 @@ def test_references_become_the_values_of_the_seat_and_only_those_its_learner_may
     )
     words = "${lab.seat.login} ${lab.machines.web.address} ${lab.networks.lan.cidr} ${lab.word} ${lab.flag} $${lab.x} $HOME"
     page = read(words + "\n```run web\necho ${lab.word}\n```")
-    text, code = guide.filled(page, plan).pieces
+    text, code = guide_values.filled(page, plan).pieces
     assert text.markdown == f"{plan.seat.login} 10.10.10.20 10.10.10.0/24 tide ${{lab.flag}} ${{lab.x}} $HOME"
     assert code.text == "echo tide"
-    assert guide.value(plan, ("machines", "db", "hostname")) == "${lab.machines.db.hostname}"
+    assert guide_values.value(plan, ("machines", "db", "hostname")) == "${lab.machines.db.hostname}"
 
 
 @pytest.mark.parametrize(
@@ -121,3 +124,31 @@ def test_every_guide_of_the_house_can_be_read():
         book = books.book(name)
         texts = {path: file.read_text() for path, file in book.files.items() if guide.FILE.fullmatch(path)}
         assert len(guide.read(texts, [one.name for one in inventory.machines(book.blueprint)])) > 1
+
+
+def test_tasks_stand_where_they_are_placed_and_the_others_follow_on_the_last_page():
+    files = {"guide/01-a.md": "A\n\n:::task find\n:::\n", "guide/02-b.md": "---\nrequires: [find]\n---\nB"}
+    pages = guide.read(files, (), ("find", "fix", "said"))
+    assert [(page.tasks, page.requires) for page in pages] == [(("find",), ()), (("fix", "said"), ("find",))]
+    assert [(one.file, one.warning) for one in guide.unplaced(pages, files, ("find", "fix", "said"))] == [("guide/02-b.md", True)] * 2
+    assert guide_values.filled(pages[0], fakes.plan("e000000001", 1)).tasks == ("find",)
+
+
+def test_tasks_of_a_course_without_a_guide_have_a_page_of_their_own():
+    assert [page.tasks for page in guide.read({}, (), ("find",))] == [("find",)]
+    assert guide.read({}, (), ()) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (":::task find\n:::\n:::task find\n:::", 3, "its box is at guide/01-a.md:1 already"),
+        (":::task find\nmore\n:::", 1, "no text of its own"),
+        (":::task fnid\n:::", 1, "did you mean 'find'?"),
+        (":::note x\n:::task find\n:::\n:::", 2, "do not stand in one another"),
+    ],
+)
+def test_a_box_that_is_wrong_is_complained_about_at_its_line(text, line, said):
+    with pytest.raises(errors.BadInput) as refused:
+        guide.read({"guide/01-a.md": text}, (), ("find",))
+    assert [one.line for one in refused.value.complaints if said in one.text] == [line]

@@ -3,3 +3,4 @@ import "./page/htmx";
 import "htmx.org/dist/ext/hx-sse.js";
 import "./page/drafts";
 import "./page/copying";
+import "./page/once";

@@ -81,6 +81,13 @@ POSTS = {
     "/seat/{environment}/page": (401, 303, 303, 303, 404),
     "/seat/{environment}/help": (401, 303, 303, 303, 404),
     "/seat/{environment}/help/done": (401, 303, 303, 303, 404),
+    "/seat/{environment}/task/{task}/answer": (401, 403, 403, 400, 404),
+    "/seat/{environment}/task/{task}/check": (401, 303, 303, 303, 404),
+    "/seat/{environment}/task/{task}/choose": (401, 403, 403, 400, 404),
+    "/seat/{environment}/task/{task}/confirm": (401, 403, 403, 400, 404),
+    "/seat/{environment}/task/{task}/hint": (401, 403, 403, 400, 404),
+    "/seat/{environment}/task/{task}/give-up": (401, 403, 403, 303, 404),
+    "/seat/{environment}/file": (401, 403, 403, 404, 404),
     "/seat/{environment}/code": (401, 200, 200, 200, 404),
     "/seat/{environment}/bundle": (401, 200, 200, 200, 404),
     "/seat/{environment}/reset": (401, 303, 303, 303, 404),
@@ -95,7 +102,7 @@ def filled(house, path, **values):
     accounts = house.wiring.signing_in.accounts
     if accounts.account(email="otto@example.org") is None:
         accounts.add_account(Account("otto", "Otto", "otto@example.org", frozenset(), house.clock.now()))
-    return path.format(slug="monday", name="hello", account="otto", key="ab", session="ab", invitation="ab" * 32, **values)
+    return path.format(slug="monday", name="hello", account="otto", task="file", key="ab", session="ab", invitation="ab" * 32, **values)
 
 
 def pages(app):

@@ -14,7 +14,21 @@ from labctl.model import lifecycle
 TOP = Path(__file__).resolve().parents[3]
 SOURCES = [*(TOP / "api" / "templates").rglob("*.html"), *(TOP / "api").rglob("*.py")]
 # Keys made of a family and a word: `t("status." + word)`, `t.word("status", …)`, `t.known("said", …)`.
-FAMILIES = ("status.", "said.", "problem.", "news.", "ask.", "class.sort-", "head.", "guide.", "terminal.", "desktop.", "invited.", "role.")
+FAMILIES = (
+    "task.state.",
+    "status.",
+    "said.",
+    "problem.",
+    "news.",
+    "ask.",
+    "class.sort-",
+    "head.",
+    "guide.",
+    "terminal.",
+    "desktop.",
+    "invited.",
+    "role.",
+)
 
 
 def used():
