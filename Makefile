@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale bench-terminal bench-door bench-board crumbs matrix schema down
+.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale bench-terminal bench-door bench-board crumbs refusals matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -69,6 +69,9 @@ matrix: setup ## every step failed at every call to Proxmox with every kind of e
 ROUNDS ?= 20
 crumbs: setup ## ROUNDS (20) classes under kill -9 of any part and random faults, each followed by a search for anything left
 	@$(PY) -m tests.bench.crumbs --rounds $(ROUNDS)
+
+refusals: setup-tests ## every row of the table of threats tried from a hostile guest, account or client, each wall's control beside it (five minutes)
+	@$(PY) -m tests.attacks $(REFUSALS)
 
 down: ## stop labctl
 	@.venv/bin/labctl down

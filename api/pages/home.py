@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api import routes_classes, texts, who
+from api import routes_classes, sessions, texts, who
 from api.pages import asking, render
 from labctl.model.people import Right
 
@@ -46,7 +46,7 @@ def browser_check(request: Request, house: who.House) -> Response:
     return render.render(request, "check.html", door=door, agent=request.headers.get("user-agent", "")[:200])
 
 
-@router.post("/language")
+@router.post("/language", dependencies=[Depends(sessions.refuse_other_pages)])
 def choose_language(request: Request, language: Annotated[str, Form()], back: Annotated[str, Form()] = "/") -> Response:
     """Remembered by the browser; no secret."""
     spoken = texts.best("", language)

@@ -1,13 +1,12 @@
-"""Connections that have shown no ticket yet. Whoever has one shows it at once, so where too many wait, those go that waited longest: to
-refuse newcomers would let anybody who opens connections and says nothing shut everybody out.
-"""
+"""Connections that have shown no ticket yet. Whoever has one shows it at once, so where too many wait, those go that waited longest."""
 
 from __future__ import annotations
 
 import asyncio
-import collections
 import contextlib
 from collections.abc import AsyncIterator
+
+from labctl.model import crowd
 
 MOST = 500
 """At once; a class of hundreds reconnects at once after a restart."""
@@ -37,8 +36,6 @@ class Lobby:
     def _make_room(self) -> None:
         if len(self._waiting) < self._most:
             return
-        crowds = collections.Counter(self._waiting.values())
-        crowd = max(crowds.values())
-        going = next(patience for patience, address in self._waiting.items() if crowds[address] == crowd)
+        going = crowd.going(self._waiting)
         del self._waiting[going]
         going.reschedule(asyncio.get_running_loop().time())

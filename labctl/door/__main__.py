@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -83,6 +84,9 @@ def main() -> int:
     parser.add_argument("--api", required=True, help="address of labctl's API")
     parser.add_argument("--account", default="", help="the account to become once the port is open (needs root)")
     chosen = parser.parse_args()
+    # Each connection and each channel is an open file; many systems give processes 1,024 until they ask.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     host, _, port = chosen.listen.rpartition(":")
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     asyncssh.set_log_level(logging.WARNING)

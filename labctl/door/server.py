@@ -10,7 +10,6 @@ Everything else is refused: shells and files of the door itself, other addresses
 from __future__ import annotations
 
 import asyncio
-import collections
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +21,7 @@ import asyncssh
 from labctl import errors
 from labctl.door import asking, forwarding, limits, relay
 from labctl.drivers import ssh_inside
-from labctl.model import passage
+from labctl.model import crowd, passage
 
 LOG = logging.getLogger(__name__)
 
@@ -52,17 +51,15 @@ class House:
         return self.quotas.setdefault(principal, limits.Quota(self.caps.rate))
 
     def make_room(self) -> None:
-        """Where too many have not said who they are, one of them goes: of the address that has most of them, somebody who has not even
-        agreed on keys before somebody who is asked for a code, and of these the one that was here longest. Whoever comes to
-        sign in takes a moment; to refuse the newest would let anybody shut everybody out.
+        """Where too many have not said who they are, one of them goes: somebody who has not even agreed on keys before somebody who
+        is asked for a code.
         """
         unknown = [door for door in self.connections if door.way is None]
         if len(unknown) < self.caps.unknown:
             return
-        crowds = collections.Counter(door.address for door in unknown)
-        crowd = max(crowds.values())
-        going = min((door for door in unknown if crowds[door.address] == crowd), key=lambda door: (door.begun, door.since))
-        LOG.warning("%d have not signed in: one of %d from %s goes", len(unknown), crowd, going.address)
+        still = [door for door in unknown if not door.begun] or unknown
+        going = crowd.going({door: door.address for door in sorted(still, key=lambda door: door.since)})
+        LOG.warning("%d have not signed in: one from %s goes", len(unknown), going.address)
         self.connections.discard(going)
         going.abort()
 

@@ -3,11 +3,13 @@
 Not here: a world of its own for each row. One house is started once (``world``), and the rows share it.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(NamedTuple):
     """One attack: the row of the table it belongs to (``rows``), what was tried in a few words, and what came of it.
 
     ``control`` says whether the attack succeeded with its wall removed (None where the table names no control).
@@ -18,3 +20,9 @@ class Tried:
     refused: bool
     control: bool | None = None
     note: str = ""
+
+
+def beside(tried: Sequence[Tried], without: Sequence[Tried]) -> list[Tried]:
+    """What was tried, each with what became of the same attack without the wall."""
+    found = {one.attack: not one.refused for one in without}
+    return [one._replace(control=found.get(one.attack, one.control)) for one in tried]

@@ -101,7 +101,7 @@ class World:
     # People
 
     def session(self, who: str) -> requests.Session:
-        """A browser of that person's, signed in: a learner's login, or `trainer`, `it`, `author`."""
+        """A browser of that person's, signed in: a learner's login, `trainer`, `it`, `author`, or `cotrainer`."""
         if who not in self._sessions:
             self._sessions[who] = self._signed_in(who)
         return self._sessions[who]
@@ -115,6 +115,8 @@ class World:
     def _signed_in(self, who: str) -> requests.Session:
         if who in {"trainer", "it", "author"}:
             made = self.house.post("/accounts", name=who, email=f"{who}-{secrets.token_hex(4)}@example.com", roles=[who])
+        elif who == "cotrainer":  # of the class of one, and of nothing else
+            made = self.house.post(f"/classrooms/{SHORT}/invitations", name="Otto", email=f"otto-{secrets.token_hex(4)}@example.com")
         else:
             seat = self.seat(who)
             made = self.house.post(f"/classrooms/{seat.slug}/seats/{seat.number}/link")

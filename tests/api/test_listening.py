@@ -1,0 +1,76 @@
+"""Connections that ask nothing, over a real listener: they end, and keep nobody out."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import ClassVar
+
+import httpx2 as httpx
+import pytest
+import uvicorn
+
+from api import listening
+from tests.world_here import wait_for
+
+
+class Quick(listening.Connection):
+    head_seconds = 0.5
+    most = 5
+    waiting: ClassVar[dict] = {}
+
+
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"here"})
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(app, http=Quick, lifespan="off", log_level="error", timeout_keep_alive=60)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        wait_for(lambda: server.started)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
+
+
+def ended(one):
+    one.settimeout(10)
+    with contextlib.suppress(ConnectionResetError):
+        return one.recv(100) == b""
+    return True
+
+
+@pytest.mark.parametrize("says", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_who_asks_nothing_is_let_go(port, says):
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        one.sendall(says)
+        assert ended(one)
+    wait_for(lambda: not Quick.waiting)
+
+
+def test_who_asked_once_may_wait_and_ask_again_but_not_slowly(port):
+    with socket.create_connection(("127.0.0.1", port)) as one:
+        for _ in range(2):
+            one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert one.recv(1000).startswith(b"HTTP/1.1 200")
+            one.settimeout(1.0)  # longer than a head may take
+            with contextlib.suppress(TimeoutError):
+                while one.recv(1000):
+                    continue
+            one.settimeout(10)
+        one.sendall(b"GET / ")
+        assert ended(one)
+
+
+def test_many_who_ask_nothing_keep_nobody_out(port):
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(20)]
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "here"
+        assert len(Quick.waiting) <= Quick.most
+        assert ended(crowd[0])
