@@ -30,6 +30,15 @@ class Half(asyncssh.SSHForwarder):
             self.pause_reading()
             asyncio.get_running_loop().call_later(pause, self._go_on)
 
+    def eof_received(self) -> bool:
+        """Pass on. Once both ends have said their last word nobody else would close: the guest's end leaves it to asyncssh where it was
+        the first to fall silent, and asyncssh leaves it to the guest's end.
+        """
+        other_speaks = super().eof_received()
+        if not other_speaks:
+            asyncio.get_running_loop().call_soon(self.close)
+        return other_speaks
+
     def _go_on(self) -> None:
         if self._transport is not None:
             self.resume_reading()

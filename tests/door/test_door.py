@@ -88,3 +88,19 @@ def test_a_long_output_arrives_whole_and_an_endless_one_can_be_left(doorway):
     begun = time.monotonic()
     assert doorway.ssh("box", "yes | head -c 1000000 | tail -c 2").stdout == "y\n"
     assert time.monotonic() - begun < 20
+
+
+def test_a_channel_ends_when_the_machine_fell_silent_before_the_learner_did(doorway):
+    # Where ssh is told to ignore hang-ups (nohup) it does not kill its `ssh -W`, which then waited for this for ever.
+    command = ["ssh", "-F", str(doorway.config()), "-W", "[box]:22", "labctl-door"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as carried:
+        assert carried.stdin is not None and carried.stdout is not None
+        carried.stdin.write(b"no greeting of SSH\r\n")
+        carried.stdin.flush()
+        assert b"SSH-2.0" in carried.stdout.read()  # to its end: sshd hung up
+        carried.stdin.close()
+        try:
+            assert carried.wait(20) == 0
+        finally:
+            carried.kill()
+    wait_for(lambda: not any(door.channels for door in doorway.door.house.connections))
