@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from labctl.drivers import bell as bell_
     from labctl.drivers import shelf as shelf_
     from labctl.drivers import ssh_ca, ssh_kept
+    from labctl.drivers.proxmox import console
 
 # Drivers that import much (pulumi, ansible, paramiko, celery) are imported where they are built: `labctl status` needs none.
 
@@ -437,6 +438,13 @@ class Wiring:
         from labctl import visiting
 
         return visiting.Visiting(self.entering, self.passes, self.knowing.still, "" if self.paper else self.settings.apps_site)
+
+    @cached_property
+    def consoles(self) -> console.Consoles:
+        """Guests' own screens. Raises NotFound before there is a site."""
+        from labctl.drivers.proxmox import client, console
+
+        return console.Consoles(self.site.cluster, client.Client(self.site.cluster, timeout=20, patience=5))
 
     @cached_property
     def guest_port(self) -> int:

@@ -24,6 +24,7 @@ async def _served(socket: WebSocket, shared: routes.Hall, admission: terminals.A
     """Raises Conflict (too many), Unreachable, Forbidden."""
     del size
     seen = viewer.Viewer(socket, admission, shared.rooms.said)
-    async with shared.rooms.at(seen), sources.desktop(shared.guests, admission) as found:
-        seen.tell(frames.told(opened={"machine": admission.target.name, "mode": admission.ticket.mode}))
+    async with shared.rooms.at(seen), sources.desktop(shared.wired, shared.guests, admission) as found:
+        told = {"machine": admission.target.name, "mode": admission.ticket.mode, "source": found.source}
+        seen.tell(frames.told(opened=told))
         return await seen.serve(found.streams, found.init)

@@ -3,7 +3,7 @@
 Answers are `{"data": ...}`; a refusal's first line is the reason phrase; every answer of 400 and more closes the connection; a
 401 comes late and empty. Handlers are plain blocking functions: three at a time for the daemon's methods, three for the
 proxy's own, on each node, as in Proxmox, and 596 when the daemon has not answered within 30 seconds (it works on).
-Not done: extjs format, HTML, websockets, the limits on header size (they are aiohttp's here).
+Not done: extjs format, HTML, the limits on header size (they are aiohttp's here).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 
 from aiohttp import web
 
-from labctl.sandbox import answers, bodies, calls, catalogue, faults
+from labctl.sandbox import answers, bodies, calls, catalogue, faults, websocket
 from labctl.sandbox import node as node_
 from labctl.sandbox.faults import ends, wording
 
@@ -68,7 +68,16 @@ class Wire:
             return await self._unauthorised(refusal)
         params = bodies.body(verb, request.headers.get("Content-Type"), await request.read())
         params |= bodies.query(query)
+        if websocket.wanted(request, path):
+            return await self._console(request, who, path, params)
         return await self._perform(request, who, verb, path, params)
+
+    async def _console(self, request: web.BaseRequest, who: str, path: str, params: bodies.Params) -> web.StreamResponse:
+        """Asked for and allowed as any other call; then it is no call any more."""
+        work = functools.partial(calls.perform, self.node, who, "GET", path, params)
+        found = await asyncio.get_running_loop().run_in_executor(self._pool("", protected=False), work)
+        vmid = int(path.split("/")[4])
+        return await websocket.serve(request, self.node, int(found["port"]), vmid) or _silence(request)
 
     async def _perform(self, request: web.BaseRequest, who: str, verb: str, path: str, params: bodies.Params) -> web.StreamResponse:
         found = catalogue.load().find(verb, path)

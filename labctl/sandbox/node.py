@@ -19,7 +19,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.sandbox import access_control, acts, answers, broadcast, faults, hardware, locks, sdn, sessions, state, tasks, volume_index
+from labctl.sandbox import (
+    access_control,
+    acts,
+    answers,
+    broadcast,
+    consoles,
+    faults,
+    hardware,
+    locks,
+    sdn,
+    sessions,
+    state,
+    tasks,
+    volume_index,
+)
 from labctl.sandbox.faults import conditions
 from labctl.sandbox.guests import paper, runtime
 from labctl.sandbox.paper import cluster, description
@@ -85,6 +99,7 @@ class Node:
         self.sessions: sessions.Sessions = of.sessions if of else sessions.Sessions(home / "tickets.key", self.state, self.access)
         self.volumes: volume_index.VolumeIndex = of.volumes if of else volume_index.VolumeIndex(self.state)
         self.vnet_tags: sdn.VnetTags = of.vnet_tags if of else sdn.VnetTags(self.state)
+        self.consoles: consoles.Consoles = of.consoles if of else consoles.Consoles(settings.pace)
         self._worked_out: dict[str, tuple[int, Any]] = {}
         self.paused: set[int] = of.paused if of else set()
         self.broadcast: broadcast.Broadcast = of.broadcast if of else broadcast.Broadcast()
@@ -96,11 +111,15 @@ class Node:
         self.peers[self.name] = self
 
     @functools.cached_property
+    def certificate(self) -> str:
+        """The server's certificate, PEM."""
+        pem = (self.home / "node.pem").read_text("ascii")
+        return pem[pem.index("-----BEGIN CERTIFICATE") :]
+
+    @functools.cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the server's certificate, as Proxmox shows it."""
-        pem = (self.home / "node.pem").read_text("ascii")
-        certificate = ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERTIFICATE") :])
-        return ":".join(f"{byte:02X}" for byte in hashlib.sha256(certificate).digest())
+        return ":".join(f"{byte:02X}" for byte in hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate)).digest())
 
     def away(self, name: str) -> bool:
         """Whether the cluster does not hear of that node."""

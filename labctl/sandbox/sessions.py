@@ -61,6 +61,18 @@ class Sessions:
         age = time.time() - int(found[3], 16)
         return found[2] if -300 < age < LIFETIME and self._access.is_enabled(found[2]) else None
 
+    def vnc_ticket(self, who: str, path: str, port: int) -> str:
+        """For one console: bound to whom it was given (a token's name included), the guest and the port (`proxmox-truth.md` 3.12)."""
+        stamp = f"PVEVNC:{int(time.time()):08X}"
+        return f"{stamp}::{self._signature(f'{stamp}:{who}:{path}:{port}')}"
+
+    def vnc_ticket_holds(self, text: str, who: str, path: str, port: int) -> bool:
+        """Whether it is ours, for this, and of the last 40 seconds."""
+        found = re.fullmatch(r"(PVEVNC:([0-9A-F]{8}))::(.+)", text)
+        if not found or not hmac.compare_digest(self._signature(f"{found[1]}:{who}:{path}:{port}"), found[3]):
+            return False
+        return -20 < time.time() - int(found[2], 16) < 40
+
     def csrf(self, user: str) -> str:
         """The token that has to come with every write made under a ticket."""
         stamp = f"{int(time.time()):08X}"

@@ -180,6 +180,10 @@ class Container:
             for link in links
         ]
 
+    def console(self) -> list[str]:
+        """A command that shows the guest's console on a terminal."""
+        return self._command("lxc-console", "-t", "0")
+
     def uptime(self) -> int:
         """Seconds since init started."""
         pid = self.init()

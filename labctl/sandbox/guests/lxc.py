@@ -275,6 +275,10 @@ class LxcRuntime:
         """What the guest agent would say."""
         return self._container(vmid).addresses()
 
+    def console(self, vmid: int) -> list[str]:
+        """A command that shows its console on a terminal: a login."""
+        return self._container(vmid).console()
+
     def usage(self, vmid: int) -> Usage:
         """Zero for a stopped guest, its disk excepted."""
         guest = self._container(vmid)

@@ -9,7 +9,7 @@ from tests import desktop_here
 
 def test_a_learner_sees_the_desktop_and_what_they_type_arrives(world):
     page = world.page("ada").greet()
-    assert page.until_told("opened") == {"machine": "box", "mode": "own"}
+    assert page.until_told("opened") == {"machine": "box", "mode": "own", "source": "guest"}
     assert page.socket.subprotocol == "binary"
     assert page.size == (320, 240)
     picture = page.picture()
