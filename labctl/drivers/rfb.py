@@ -55,6 +55,11 @@ class Init:
     height: int
     raw: bytes
 
+    def named(self, name: str) -> Init:
+        """The same under this name: a server's own may tell what a page need not know."""
+        told = name.encode()
+        return Init(self.width, self.height, self.raw[:20] + len(told).to_bytes(4) + told)
+
 
 async def enter(streams: Streams, password: str = "") -> Init:
     """The handshake up to ServerInit, shared with whoever is there. Raises Unreachable where this is no desktop."""

@@ -42,6 +42,7 @@ class Waiting:
     port: int
     vmid: int
     password: str
+    name: str
     command: list[str]
     taken: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
@@ -55,13 +56,13 @@ class Consoles:
         self._lock = threading.Lock()
         self._workers: dict[int, Waiting] = {}
 
-    def begin(self, vmid: int, command: list[str] | None) -> Waiting:
+    def begin(self, vmid: int, name: str, command: list[str] | None) -> Waiting:
         """A worker on the next free port. Raises NotReady."""
         with self._lock:
             port = next((one for one in PORTS if one not in self._workers), None)
             if port is None:
                 raise NotReady("unable to find free port (5900-6000)")
-            worker = self._workers[port] = Waiting(port, vmid, secrets.token_urlsafe(6)[:8], command or [])
+            worker = self._workers[port] = Waiting(port, vmid, secrets.token_urlsafe(6)[:8], name, command or [])
         return worker
 
     def run(self, worker: Waiting) -> None:
@@ -99,7 +100,7 @@ def shown(worker: Waiting) -> Iterator[Path]:
         reading, writing = os.pipe()
         server = ["Xtigervnc", "-displayfd", str(writing), "-geometry", "800x600", "-depth", "24", "-nolisten", "tcp", "-rfbport", "-1"]
         server += ["-rfbunixpath", str(folder / "rfb"), "-rfbunixmode", "0600", "-SecurityTypes", "VncAuth"]
-        server += ["-PasswordFile", str(folder / "password"), "-AlwaysShared", "-desktop", f"VM {worker.vmid}"]
+        server += ["-PasswordFile", str(folder / "password"), "-AlwaysShared", "-desktop", f"QEMU ({worker.name})"]
         started.append(_start(server, keep=writing))
         os.close(writing)
         with os.fdopen(reading) as told:

@@ -75,7 +75,12 @@ class Wire:
     async def _console(self, request: web.BaseRequest, who: str, path: str, params: bodies.Params) -> web.StreamResponse:
         """Asked for and allowed as any other call; then it is no call any more."""
         work = functools.partial(calls.perform, self.node, who, "GET", path, params)
-        found = await asyncio.get_running_loop().run_in_executor(self._pool("", protected=False), work)
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(self._pool("", protected=False), work)
+        except answers.Refused as refusal:
+            if refusal.status == 401:
+                await asyncio.sleep(self.node.settings.refusal_delay)
+            return _refusal(refusal)
         vmid = int(path.split("/")[4])
         return await websocket.serve(request, self.node, int(found["port"]), vmid) or _silence(request)
 

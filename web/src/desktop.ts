@@ -12,6 +12,7 @@ const TEXTS: Record<string, string> = {
   crowded: "Too many desktops of this seat are open. Close one and try again.",
   refused: "This desktop cannot be opened.",
   ended: "The desktop was left.",
+  console: "This is the machine's own screen: its desktop does not answer.",
   watch: "{who} is watching",
   join: "{who} asks to work along",
   types: "{who} is working along",
@@ -76,7 +77,7 @@ export class LabDesktop extends HTMLElement {
     const wanted = { machine, kind: "desktop", ...(this.hasAttribute("mode") ? { mode: this.mode } : {}) };
     this.connection = new Connection(this.getAttribute("tickets") ?? "", wanted, () => [80, 24], {
       bytes: (data) => this.took(data),
-      opened: () => this.opened(),
+      opened: (_machine, _mode, _keeps, source) => this.opened(source),
       sized: () => undefined,
       with: (there) => this.tellWith(there),
       state: (state, detail) => this.stopped(state, detail),
@@ -130,10 +131,10 @@ export class LabDesktop extends HTMLElement {
     else this.early.push(data);
   }
 
-  private opened(): void {
+  private opened(source: string): void {
     if (!this.connection) return;
     this.again.hidden = true;
-    this.status.textContent = "";
+    this.status.textContent = source === "console" ? this.text("console") : "";
     const channel = new Channel(this.connection);
     const rfb = new RFB(this.screen, channel, { shared: true });
     this.channel = channel;

@@ -19,11 +19,11 @@ def _begin(call: calls.Call, kind: str) -> dict[str, Any]:
     # Executed where it is asked, whatever node the path names (`proxyto` is empty).
     vmid = call.number("vmid")
     node = call.node.peers.get(call.text("node"), call.node)
-    register.find(node, kind, vmid)
+    guest = register.find(node, kind, vmid)
     console = getattr(node.runtime, "console", None)
     lacks = consoles.lacking()
     try:
-        worker = node.consoles.begin(vmid, console(vmid) if console else None)
+        worker = node.consoles.begin(vmid, str(guest["config"].get("name", vmid)), console(vmid) if console else None)
     except consoles.NotReady as failure:
         answers.die(str(failure))
 

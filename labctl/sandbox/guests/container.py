@@ -182,7 +182,7 @@ class Container:
 
     def console(self) -> list[str]:
         """A command that shows the guest's console on a terminal."""
-        return self._command("lxc-console", "-t", "0")
+        return self._command("lxc-console", "-t", "0", "-e", "-1")
 
     def uptime(self) -> int:
         """Seconds since init started."""

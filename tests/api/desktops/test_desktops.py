@@ -11,7 +11,7 @@ def test_a_learner_sees_the_desktop_and_what_they_type_arrives(world):
     page = world.page("ada").greet()
     assert page.until_told("opened") == {"machine": "box", "mode": "own", "source": "guest"}
     assert page.socket.subprotocol == "binary"
-    assert page.size == (320, 240)
+    assert (page.size, page.name) == ((320, 240), "box")
     picture = page.picture()
     assert len(picture) == 320 * 240 * 4
     assert len({picture[at : at + 3] for at in range(0, len(picture), 4)}) > 1

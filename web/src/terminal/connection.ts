@@ -5,7 +5,7 @@ export type There = { who: string; mode: "watch" | "join"; types: boolean };
 
 export interface Listener {
   bytes(data: Uint8Array): void;
-  opened(machine: string, mode: string, keeps: boolean): void;
+  opened(machine: string, mode: string, keeps: boolean, source: string): void;
   sized(size: Size): void;
   with(there: There[]): void;
   /** `state`: waiting (will try again by itself), ended (the shell is over), closed (the seat is), alone, refused. */
@@ -126,9 +126,9 @@ export class Connection {
 
   private told(said: Record<string, unknown>): void {
     if (said.opened) {
-      const opened = said.opened as { machine: string; mode: string; keeps: boolean };
+      const opened = said.opened as { machine: string; mode: string; keeps: boolean; source?: string };
       this.wait = FIRST_WAIT;
-      this.listener.opened(opened.machine, opened.mode, opened.keeps);
+      this.listener.opened(opened.machine, opened.mode, opened.keeps, opened.source ?? "");
     }
     if (said.size) this.listener.sized(said.size as Size);
     if (said.with) this.listener.with(said.with as There[]);
