@@ -93,6 +93,9 @@ def test_a_ticket_opens_its_guest_once_for_its_owner(node):
     assert status(node, "qemu/100033", port + 1, ticket) == 401
     assert status(node, "qemu/100033", port, ticket + "x") == 401
     assert status(node, "qemu/100033", port, ticket, additional_headers={}) == 401
+    # Each of those took three seconds to be refused: the worker waits for nobody any more.
+    found = call.ok("POST", f"{N}/qemu/100033/vncproxy", **{"websocket": 1, "generate-password": 1})
+    port, ticket = found["port"], found["ticket"]
     with dial(node, "qemu/100033", port, ticket, subprotocols=["binary"]) as socket:
         assert socket.subprotocol == "binary"
         assert socket.recv(timeout=10) == b"RFB 003.008\n"
