@@ -44,6 +44,8 @@ class Stage:
         if name not in self.people:
             self.people[name] = self.chromium.person(name, self.origin, **more)
         self._shown = self.people[name]
+        # Passkeys answer only to the page in front.
+        self._shown.page.bring_to_front()
         return self._shown
 
     def _picture(self, file: Path) -> None:
