@@ -2,42 +2,66 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import importlib.metadata
-from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, shapes, shown, wellness, who
 from api.pages import asking, render
-from labctl import wiring
+from labctl import errors, wiring
 from labctl.model import lifecycle
 from labctl.model.environment import Environment
 
 router = APIRouter(include_in_schema=False, prefix="/it")
+
+LOOK_SECONDS = 2.0
+"""Between two looks while somebody has the page open."""
 
 TROUBLED = (lifecycle.Status.FAILED, lifecycle.Status.STUCK)
 
 
 @router.get("")
 def today(request: Request, asker: asking.ItOnly, house: who.House) -> Response:
-    """Looked at now; a reload looks again."""
+    """At this moment; where scripts run it follows by itself."""
     del asker
+    return render.render(request, "it.html", **_seen(house, request.app.state.notes))
+
+
+@router.get("/events", response_class=EventSourceResponse)
+async def follow(request: Request, asker: asking.ItOnly, house: who.House) -> AsyncIterator[ServerSentEvent]:
+    """The same again whenever it is another."""
+    del asker
+    spoken, zone, notes = render.language(request), render.zone(request), request.app.state.notes
+    before = ""
+    while True:
+        with contextlib.suppress(errors.TemporaryError):  # the next look will see
+            text = await to_thread.run_sync(lambda: render.fragment("it_now.html", spoken, zone, **_seen(house, notes)))
+            if text != before:
+                before = text
+                part = f'<hx-partial hx-target="#now" hx-swap="outerMorph">{text}</hx-partial>'
+                yield ServerSentEvent(raw_data=part, retry=1000)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _seen(house: wiring.Wiring, notes: boards.Notes) -> dict[str, Any]:
     now = house.clock.now()
     living = house.environments.environments()
-    notes = request.app.state.notes
-    return render.render(
-        request,
-        "it.html",
-        now=now,
-        state=wellness.state(house, importlib.metadata.version("labctl")),
-        rooms=[_counted(house, room.slug) for room in house.classrooms.classrooms()],
-        words=Counter(lifecycle.status(env, now).value for env in living),
-        leaving=[_line(env, now, notes) for env in living if lifecycle.status(env, now) is lifecycle.Status.REMOVING],
-        trouble=[_line(env, now, notes) for env in living if env.facts.trouble or lifecycle.status(env, now) in TROUBLED],
-        goldens=[shown.golden(one, now) for one in house.goldens.list()],
-        paper=house.paper,
-    )
+    return {
+        "now": now,
+        "state": wellness.state(house, importlib.metadata.version("labctl")),
+        "rooms": [_counted(house, room.slug) for room in house.classrooms.classrooms()],
+        "leaving": [_line(env, now, notes) for env in living if lifecycle.status(env, now) is lifecycle.Status.REMOVING],
+        "trouble": [_line(env, now, notes) for env in living if env.facts.trouble or lifecycle.status(env, now) in TROUBLED],
+        "goldens": [shown.golden(one, now) for one in house.goldens.list()],
+        "paper": house.paper,
+    }
 
 
 def _counted(house: wiring.Wiring, slug: str) -> shapes.ClassroomShape:

@@ -11,6 +11,8 @@ def walk(stage: Stage) -> None:
     step, ada = stage.telling.step, stage.person(ADA)
     page = ada.page
     with step("a shell with something in it"):
+        page.goto("/")
+        ada.sees("learner@box")
         page.locator(".xterm-screen").click()
         page.keyboard.type("mine=$((6*7)); echo set-$mine\n")
         ada.sees("set-42")

@@ -11,6 +11,8 @@ from tests.journeys.stage import Stage
 def walk(stage: Stage) -> None:
     step, ada, trainer, it = stage.telling.step, stage.person(ADA), stage.person(TRAINER), stage.person(IT)
     with step("IT sees the running class and every part of labctl well"):
+        ada.page.goto("/")
+        ada.sees("learner@box")
         it.page.goto("/it")
         assert "first-hour" in it.page.locator("main").inner_text()
         assert it.page.locator(".checks .bad").count() == 0

@@ -13,6 +13,8 @@ def walk(stage: Stage) -> None:
     page = trainer.page
     told = ada.page.locator(".lab-with")
     with step("the hand stands in the queue of the board"):
+        page.goto("/class/first-hour")
+        ada.page.goto("/")
         until(lambda: "Ada Lovelace" in page.locator("#queue").inner_text(), "Ada waits")
         stage.look("board with a hand", page)
     with step("the trainer watches: sees the learner's screen, and the learner is told"):

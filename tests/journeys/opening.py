@@ -12,19 +12,19 @@ def walk(stage: Stage) -> None:
     page = trainer.page
     with step("the trainer pastes a list and is told that it fits"):
         page.goto("/open?blueprint=first-hour")
-        page.get_by_label("Learners").fill(ROSTER)
-        page.get_by_label("Learners").blur()
+        page.get_by_role("textbox", name="Learners").fill(ROSTER)
+        page.get_by_role("textbox", name="Learners").blur()
         until(lambda: "3 seats fit" in page.locator("#fit").inner_text(), "it fits")
         stage.look("open a class", page)
     with step("a double is marked on its line and nothing is opened"):
-        page.get_by_label("Learners").fill(ROSTER + "\nAda again, ada@example.org")
+        page.get_by_role("textbox", name="Learners").fill(ROSTER + "\nAda again, ada@example.org")
         page.get_by_role("button", name="Open class").click()
         until(lambda: page.locator("#wrong li").count() == 1, "one line is marked")
         assert page.locator("#wrong li").get_attribute("value") == "4"
-        assert "Grace Hopper" in page.get_by_label("Learners").input_value()
+        assert "Grace Hopper" in page.get_by_role("textbox", name="Learners").input_value()
         stage.look("open, refused", page)
     with step("the trainer opens the class"):
-        page.get_by_label("Learners").fill(ROSTER)
+        page.get_by_role("textbox", name="Learners").fill(ROSTER)
         page.get_by_role("button", name="Open class").click()
         page.wait_for_url("**/class/first-hour**")
         page.evaluate("window.neverLoadedAnew = true")

@@ -38,10 +38,10 @@ def walk(stage: Stage) -> None:
         trainer.page.wait_for_url(f"{stage.origin}/")
     with step("a reload loses nothing of what was typed to open a class"):
         trainer.page.goto("/open?blueprint=first-hour")
-        trainer.page.get_by_label("Learners").fill("Typed Once, typed@example.org")
+        trainer.page.get_by_role("textbox", name="Learners").fill("Typed Once, typed@example.org")
         trainer.page.get_by_label("Spare seats").fill("2")
         trainer.page.reload()
-        until(lambda: "typed@example.org" in trainer.page.get_by_label("Learners").input_value(), "the list is still there")
+        until(lambda: "typed@example.org" in trainer.page.get_by_role("textbox", name="Learners").input_value(), "the list is still there")
         assert trainer.page.get_by_label("Spare seats").input_value() == "2"
     stage.person("Bob")
     with step("the browser check says what this browser can do"):

@@ -34,7 +34,14 @@ class Telling:
             yield
         except Exception as error:
             self.failed.append(title)
-            place = next((f"{Path(one.filename).name}:{one.lineno}" for one in reversed(traceback.extract_tb(error.__traceback__)) if HERE in one.filename), "")
+            place = next(
+                (
+                    f"{Path(one.filename).name}:{one.lineno}"
+                    for one in reversed(traceback.extract_tb(error.__traceback__))
+                    if HERE in one.filename
+                ),
+                "",
+            )
             print(f"  FAILED after {time.monotonic() - begun:.1f} s, {place}: {str(error)[:600] or repr(error)}", flush=True)
         else:
             self.passed.append(title)

@@ -4,3 +4,5 @@ import "htmx.org/dist/ext/hx-sse.js";
 import "./page/drafts";
 import "./page/copying";
 import "./page/once";
+import "./page/checking";
+import "./page/moving";
