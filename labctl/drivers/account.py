@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+# What is imported at need later may be out of reach of the account: names are resolved with the one, threads made with the other.
+import concurrent.futures.thread
 import ctypes
-import encodings.idna  # what is imported at need later may be out of reach of the account: names are resolved with it
+import encodings.idna
 import os
 import pwd
 
@@ -20,6 +22,7 @@ def become(account: str) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
     assert encodings.idna
+    assert concurrent.futures.thread
     if os.getuid() == 0 or os.geteuid() == 0:
         msg = "this process must not run as root"
         raise PermissionError(msg)
