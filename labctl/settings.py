@@ -67,8 +67,8 @@ class Settings(BaseSettings):
     apps_host: str = "127.0.0.1"
     """The address the proxy of web apps listens on, for browsers on this machine or for the proxy in front that speaks HTTPS."""
 
-    apps_port: int = 8441
-    """The port the proxy of web apps listens on."""
+    apps_port: int = Field(default=0, ge=0, le=65535)
+    """The port the proxy of web apps listens on. 0: 200 above `api_port`, so that a second labctl on one machine needs no more settings."""
 
     apps_domain: str = Field(default="", pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?)?$")
     """Where web apps of seats have their addresses, each a name of its own below it: apps.example.org, with wildcard DNS and a wildcard
@@ -181,12 +181,17 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def apps_own_port(self) -> int:
+        """The port of the proxy of web apps."""
+        return self.apps_port or self.api_port + 200
+
+    @property
     def apps_site(self) -> str:
         """Scheme, domain and port below which web apps have their names; empty where they have none."""
         own = urlsplit(self.url)
         if self.apps_domain:
             return f"{own.scheme or 'http'}://{self.apps_domain}"
-        return f"http://localhost:{self.apps_port}" if own.hostname in {None, "localhost", "127.0.0.1"} else ""
+        return f"http://localhost:{self.apps_own_port}" if own.hostname in {None, "localhost", "127.0.0.1"} else ""
 
     @property
     def site_file(self) -> Path:

@@ -38,14 +38,14 @@ def furnish(settings: settings_.Settings, wired: wiring.Wiring) -> None:
 
 def part(settings: settings_.Settings, wired: wiring.Wiring) -> processes.Part:
     """The process."""
-    words = ["--home", str(home(settings)), "--listen", f"{settings.apps_host}:{settings.apps_port}", "--site", settings.apps_site]
+    words = ["--home", str(home(settings)), "--listen", f"{settings.apps_host}:{settings.apps_own_port}", "--site", settings.apps_site]
     words += ["--api", f"http://{settings.api_host}:{settings.api_port}", "--account", wiring.APPS_ACCOUNT]
     for origin in origins(wired.origin):
         words += ["--labctl", origin]
     return processes.Part(
         "apps",
         [sys.executable, "-m", "labctl.apps", *words],
-        ready=lambda: parts.answers("127.0.0.1" if settings.apps_host == "0.0.0.0" else settings.apps_host, settings.apps_port),
+        ready=lambda: parts.answers("127.0.0.1" if settings.apps_host == "0.0.0.0" else settings.apps_host, settings.apps_own_port),
         env={"PYTHONUNBUFFERED": "1", "LC_ALL": "C.UTF-8"},
         grace=parts.GRACE["apps"],
     )

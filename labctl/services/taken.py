@@ -48,7 +48,7 @@ def _ports(settings: settings_.Settings) -> None:
     if not node.paper(settings):
         wanted.append(("door", settings.door_host, settings.door_port, "LABCTL_DOOR_PORT"))
         if settings.apps_site:
-            wanted.append(("apps", settings.apps_host, settings.apps_port, "LABCTL_APPS_PORT"))
+            wanted.append(("apps", settings.apps_host, settings.apps_own_port, "LABCTL_APPS_PORT"))
     running = processes.Processes(settings.home)
     for name, host, port, variable in wanted:
         if running.find(name) is None and _stays(host, port):

@@ -85,6 +85,7 @@ class House:
             "LABCTL_MANAGEMENT": _free_range(),
             "LABCTL_API_PORT": str(free_port()),
             "LABCTL_DOOR_PORT": str(free_port()),
+            "LABCTL_APPS_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "NO_COLOR": "1",
             "COLUMNS": "200",

@@ -42,6 +42,7 @@ class Shell:
             "LABCTL_HOME": str(self.home),
             "LABCTL_API_PORT": str(self.api_port),
             "LABCTL_DOOR_PORT": str(free_port()),
+            "LABCTL_APPS_PORT": str(free_port()),
             "LABCTL_SANDBOX_PORT": str(free_port()),
             "LABCTL_INSTALLATION": "clitests",
             "LABCTL_BLUEPRINTS": json.dumps([str(folder / "blueprints")]),
