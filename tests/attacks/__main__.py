@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from tests.attacks import Tried, browser, codes, desktop, door, door_load, guest, pages, papers, rows, terminal
+from tests.attacks import Tried, apps, browser, codes, desktop, door, door_load, guest, pages, papers, rows, terminal
 from tests.attacks.world import World, made
 
 Attacks = Callable[[World], Sequence[Tried]]
@@ -22,6 +22,7 @@ GROUPS: dict[str, tuple[Attacks, ...]] = {
     "guest": (guest.kernel, guest.sshd, guest.client),
     "door": (door.elsewhere, papers.identity, codes.codes, door_load.channels, door_load.half_open),
     "terminal": (terminal.tickets, terminal.watchers, terminal.flood),
+    "apps": (apps.steal, apps.shared, apps.ssrf),
     "desktop": (desktop.viewers, desktop.tickets),
     "pages": (pages.csrf, pages.frames, pages.ids, pages.script),
     "browser": (browser.watchers, browser.script),

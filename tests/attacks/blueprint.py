@@ -11,6 +11,9 @@ machines:
   store: {image: debian-12, kind: container, memory: 192M, access: []}
 configure:
   - {script: screen.sh, hosts: [box]}
+  - {script: trap.sh, hosts: [box]}
+apps:
+  trap: {machine: box, port: 8000, title: A trap}
 ready:
   - {run: "test -d /home/learner", machine: box}
 """

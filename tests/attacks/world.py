@@ -220,7 +220,8 @@ def course(home: Path) -> str:
     (folder / "guide").mkdir(parents=True, exist_ok=True)
     (folder / "blueprint.yaml").write_text(blueprint.BLUEPRINT)
     (folder / "guide" / "01-welcome.md").write_text(blueprint.GUIDE)
-    shutil.copy(Path(__file__).parent / "screen.sh", folder)
+    for script in ("screen.sh", "trap.sh"):
+        shutil.copy(Path(__file__).parent / script, folder)
     return json.dumps([str(folder.parent)])
 
 

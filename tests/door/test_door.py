@@ -94,7 +94,8 @@ def test_a_channel_ends_when_the_machine_fell_silent_before_the_learner_did(door
     # Where ssh is told to ignore hang-ups (nohup) it does not kill its `ssh -W`, which then waited for this for ever.
     command = ["ssh", "-F", str(doorway.config()), "-W", "[box]:22", "labctl-door"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as carried:
-        assert carried.stdin is not None and carried.stdout is not None
+        assert carried.stdin is not None
+        assert carried.stdout is not None
         carried.stdin.write(b"no greeting of SSH\r\n")
         carried.stdin.flush()
         assert b"SSH-2.0" in carried.stdout.read()  # to its end: sshd hung up
