@@ -60,19 +60,20 @@ def _watching(request: Request, seat: Seat) -> AsyncIterator[boards.Change]:
 
 @router.get("/events", response_class=EventSourceResponse)
 async def seat_events(
-<<<<<<< HEAD
     request: Request,
     asker: asking.Anyone,
     house: who.House,
     seat: Seat,
     watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)],
     page: int = 1,
+    shown: str = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """The seat's own state as it changes, and the boxes on this page of its guide; of others nothing is sent. `moved` when the machines
-    went to another seat.
+    """The seat's own state as it changes, and the boxes on this page of its guide; of others nothing is sent. `ready` when it has become
+    so since the page was made, which has `shown` another status; `moved` when the machines went to another seat.
     """
     spoken, zone = render.language(request), render.zone(request)
     own = asker.person.owns(seat.seat.environment)
+    ready = shown in ("", "ready")
     before, boxes = "", tasks.Boxes(house, seat, page, own=own)
     patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
     try:
@@ -88,35 +89,14 @@ async def seat_events(
                 yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
             for part in await to_thread.run_sync(boxes.changed, now, spoken, zone):
                 yield ServerSentEvent(raw_data=part, id=change.id)
+            if now.status == "ready" and not ready:
+                yield ServerSentEvent(raw_data="ready", event="ready", id=change.id)
+            ready = now.status == "ready"
             if change.over:
                 yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
     finally:
         if patrol is not None:
             patrol.cancel()
-=======
-    request: Request, seat: Seat, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)], shown: str = ""
-) -> AsyncIterator[ServerSentEvent]:
-    """The seat's own state as it changes; of others nothing is sent. `ready` when it has become so since the page was made, which
-    has `shown` another status; `moved` when the machines went to another seat.
-    """
-    spoken, zone = render.language(request), render.zone(request)
-    before, ready = "", shown in ("", "ready")
-    async for change in watching:
-        now = next((one for one in change.board.seats if one.number == seat.number), None)
-        if now is None or now.environment != seat.seat.environment:
-            yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
-            return
-        text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, now=change.board.now)
-        if text != before:
-            before = text
-            part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
-            yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
-        if now.status == "ready" and not ready:
-            yield ServerSentEvent(raw_data="ready", event="ready", id=change.id)
-        ready = now.status == "ready"
-        if change.over:
-            yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
->>>>>>> e1d9262 (A seat that becomes ready brings its terminals by itself; IT's page follows; the browser check says what it found)
 
 
 @router.post("/page")
