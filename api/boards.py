@@ -94,14 +94,19 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
 
 
 def _beside(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, shown.Beside]:
-    """Who waits for help since when (in a closed class nobody), and how far they are in the guide and with its tasks."""
+    """Who waits for help since when (in a closed class nobody), how far they are in the guide and with its tasks, and who asks to type
+    along.
+    """
     hands = {} if room.closed else {one.seat: one.since for one in wired.helps.hands(room.slug)}
     pages = {one.seat: one for one in wired.progresses.reached(room.slug)}
     tasks = wired.examining.of(room)
     scores = {one.seat: one for one in wired.database.scores(room.slug)} if tasks else {}
+    now = wired.clock.now()
+    joins = {one.seat: one for one in wired.joinings.joinings(room.slug) if one.holds(now)}
     found = {}
-    for seat in {one.number for one in room.seats if one.learner} if tasks else hands.keys() | pages.keys():
-        page, score = pages.get(seat), scores.get(seat)
+    learners = {one.number for one in room.seats if one.learner} if tasks else set()
+    for seat in learners | hands.keys() | pages.keys() | joins.keys():
+        page, score, join = pages.get(seat), scores.get(seat), joins.get(seat)
         found[seat] = shown.Beside(
             hands.get(seat),
             page.page if page else 0,
@@ -110,6 +115,8 @@ def _beside(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, shown
             score.done if score else 0,
             score.points if score else 0,
             score.changed if score else None,
+            join.answer.value if join else "",
+            join.who if join else "",
         )
     return found
 

@@ -91,6 +91,8 @@ class SeatShape(Shape):
     aside: bool = Field(default=False, description="Machines that were taken from a learner's seat; not a spare any more.")
     undo_until: datetime | None = Field(default=None, description="Until when the last reset can be undone.")
     hand_since: datetime | None = Field(default=None, description="Since when the learner waits for help; empty: no hand is up.")
+    joining: str = Field(default="", description="Of trainers who want to type along: asked, allowed, refused, or empty.")
+    joining_by: str = Field(default="", description="Who asked.")
     guide_page: int = Field(default=0, description="The furthest page of the guide that its learner came to; 0: none yet.")
     guide_pages: int = Field(default=0, description="Of how many.")
     tasks: int = Field(default=0, description="How many tasks there are.")

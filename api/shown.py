@@ -24,6 +24,8 @@ class Beside:
     tasks_done: int = 0
     points: int = 0
     tasks_changed: datetime | None = None
+    joining: str = ""
+    joining_by: str = ""
 
 
 def line(one: ports.Line) -> shapes.LineShape:

@@ -18,7 +18,7 @@ from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
 from labctl.model.help import Hand, Reached, Remark
 from labctl.model.plan import Plan
-from labctl.model.viewing import Ticket
+from labctl.model.viewing import Joining, Ticket
 from labctl.model.web_apps import Pass
 
 Progress = Callable[[str], None]
@@ -303,6 +303,16 @@ class Helps(Protocol):
 
     def remarks(self, slug: str, seat: int | None, limit: int = 50) -> tuple[Remark, ...]:
         """The newest messages to the class, or notes on the seat, newest first."""
+
+
+class Joinings(Protocol):
+    """Whether trainers may type in learners' terminals of the living class of that name."""
+
+    def joining(self, joining: Joining, slug: str) -> None:
+        """Instead of what was there."""
+
+    def joinings(self, slug: str) -> tuple[Joining, ...]:
+        """In order of seats."""
 
 
 class Progresses(Protocol):

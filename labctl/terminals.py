@@ -3,6 +3,7 @@
 
 A ticket is asked for by somebody who is known, and shown once, within half a minute, on a connection that carries no other proof.
 A seat's learner has terminals and desktops of their own; staff watches, or joins in; of a seat without a learner staff may have its own.
+Whoever joins types once the seat's learner has allowed it, who is asked once; or at once where the class was opened so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from labctl import entering as entering_
 from labctl import errors, ports
 from labctl.model import passage, people, viewing
+from labctl.model.classroom import Seat
 
 _CLOSED = "that ticket is not good (any more)"
 
@@ -37,6 +39,7 @@ class Terminals:
     tickets: ports.Tickets
     known: Callable[[Collection[str]], Mapping[str, people.Person]]
     """Proofs -> who these are now (`labctl.knowing`)."""
+    kept: ports.Joinings
 
     def ticket(
         self,
@@ -67,6 +70,8 @@ class Terminals:
                 f"a {kind.value} of this seat cannot be opened with mode '{chosen.value}' by you.",
                 hint="Trainers watch or join; learners have their own.",
             )
+        if chosen is viewing.Mode.JOIN:
+            self._ask(seat, way.environment, who)
         until = min(self.entering.desk.clock.now() + viewing.TICKET_LIFE, way.until)
         made = viewing.Ticket(way.principal, way.environment, found[0].name, chosen, who, until, proof, kind)
         secret = secrets.token_urlsafe(32)
@@ -88,6 +93,45 @@ class Terminals:
             word = "watches" if ticket.mode is viewing.Mode.WATCH else "joins"
             self.entering.desk.journal.write(way.environment, "enter", f"{word} the {kind.value} of {ticket.machine}", ticket.who)
         return Admission(ticket, way, *found)
+
+    def joining(self, slug: str, number: int) -> viewing.Joining | None:
+        """What was asked and said of typing along on that seat, where it still counts. Raises NotFound."""
+        return self._joinings(slug).get(number)
+
+    def answer(self, slug: str, number: int, answer: viewing.Answer, *, who: str) -> None:
+        """The learner's: they let trainers type along on their seat from now on, or (any more) not. Raises NotFound."""
+        _, env = self.entering.desk.seat(slug, number)
+        self.kept.joining(viewing.Joining(number, answer, who, self.entering.desk.clock.now()), slug)
+        self.entering.desk.journal.write(env.id, "enter", f"typing along: {answer.value}", who)
+
+    def typing(self, principals: Collection[str]) -> frozenset[str]:
+        """On which of these seats whoever joins may type now."""
+        named = {one: seat for one in principals if (seat := passage.seat_of(one)) is not None}
+        found = {slug: self._may_type(slug) for slug in {slug for slug, _ in named.values()}}
+        return frozenset(one for one, (slug, number) in named.items() if number in found[slug])
+
+    def _may_type(self, slug: str) -> Collection[int]:
+        try:
+            room = self.entering.desk.room(slug)
+            joinings = self._joinings(slug)
+        except errors.NotFound:
+            return ()
+        # On a seat without a learner nobody is there to be asked.
+        alone = {seat.number for seat in room.seats if seat.learner is None or room.may_join}
+        said = {number: one.answer for number, one in joinings.items() if one.answer is not viewing.Answer.ASKED}
+        return {number for number in alone | said.keys() if said.get(number, viewing.Answer.ALLOWED) is viewing.Answer.ALLOWED}
+
+    def _joinings(self, slug: str) -> dict[int, viewing.Joining]:
+        now = self.entering.desk.clock.now()
+        return {one.seat: one for one in self.kept.joinings(slug) if one.holds(now)}
+
+    def _ask(self, seat: Seat, environment: str, who: str) -> None:
+        """Once: nobody is asked again while it counts what they said."""
+        if seat.number in self._may_type(seat.classroom) or seat.number in self._joinings(seat.classroom):
+            return
+        now = self.entering.desk.clock.now()
+        self.kept.joining(viewing.Joining(seat.number, viewing.Answer.ASKED, who, now), seat.classroom)
+        self.entering.desk.journal.write(environment, "enter", "asks to type along", who)
 
     def certify(self, principal: str, public_key: str) -> str:
         """A certificate of ten minutes for the API's own key of the moment. Raises Forbidden."""

@@ -430,7 +430,7 @@ class Wiring:
         """Says who may be at which terminal."""
         from labctl import terminals
 
-        return terminals.Terminals(self.entering, self.tickets, self.knowing.still)
+        return terminals.Terminals(self.entering, self.tickets, self.knowing.still, self.database)
 
     @cached_property
     def visiting(self) -> visiting_.Visiting:

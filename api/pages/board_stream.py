@@ -13,6 +13,8 @@ from api.pages import render
 ALARMS = ("failed", "stuck")
 """Status words that are read out when they come."""
 
+ROW, TILE = "board_row.html", "wall_tile.html"
+
 MOST = 20_000
 """Rows kept; more than any site has seats, in two languages."""
 
@@ -22,17 +24,17 @@ class Rows:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, int, str], tuple[shapes.SeatShape, str]] = {}
+        self._kept: dict[tuple[str, int, str, str], tuple[shapes.SeatShape, str]] = {}
         self.rendered = 0
 
-    def of(self, seat: shapes.SeatShape, spoken: str, zone: ZoneInfo) -> str:
-        """The row of that seat."""
-        key = (seat.classroom, seat.number, spoken)
+    def of(self, seat: shapes.SeatShape, spoken: str, zone: ZoneInfo, look: str = ROW) -> str:
+        """The row of that seat, or with another look its tile."""
+        key = (seat.classroom, seat.number, spoken, look)
         with self._lock:
             kept = self._kept.get(key)
         if kept is not None and (kept[0] is seat or kept[0] == seat):
             return kept[1]
-        text = render.fragment("board_row.html", spoken, zone, seat=seat)
+        text = render.fragment(look, spoken, zone, seat=seat)
         with self._lock:
             self.rendered += 1
             if len(self._kept) >= MOST:
@@ -44,15 +46,16 @@ class Rows:
 class Stream:
     """What one viewer is sent: everything at first, then the rows that changed, the counts, the queue and what is worth saying."""
 
-    def __init__(self, rows: Rows, spoken: str, zone: ZoneInfo) -> None:
-        self._rows, self._spoken, self._zone = rows, spoken, zone
+    def __init__(self, rows: Rows, spoken: str, zone: ZoneInfo, *, wall: bool = False) -> None:
+        self._rows, self._spoken, self._zone, self._wall = rows, spoken, zone, wall
         self._alarmed: dict[int, str] = {}
 
     def text(self, change: boards.Change) -> str:
         """Parts for htmx, each naming what it replaces."""
         seats = change.board.seats if change.whole else change.seats
-        parts = [_part(f"#seat-{seat.number}", self._rows.of(seat, self._spoken, self._zone)) for seat in seats]
-        parts.append(_part("#head", self._fragment("board_head.html", change.board)))
+        look = TILE if self._wall else ROW
+        parts = [_part(f"#seat-{seat.number}", self._rows.of(seat, self._spoken, self._zone, look)) for seat in seats]
+        parts.append(_part("#head", self._fragment("wall_head.html" if self._wall else "board_head.html", change.board)))
         parts.append(_part("#queue", self._fragment("board_queue.html", change.board)))
         news = self._news(change.board.seats)
         if news and not change.whole:

@@ -77,10 +77,10 @@ def _need(seat: shapes.SeatShape) -> tuple[int, float]:
 
 @router.get("/events", response_class=EventSourceResponse)
 async def board_events(
-    request: Request, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+    request: Request, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)], *, wall: bool = False
 ) -> AsyncIterator[ServerSentEvent]:
-    """Parts of the board as they change: everything first, again after each reconnect. `closed` at the end."""
-    stream = board_stream.Stream(request.app.state.rows, render.language(request), render.zone(request))
+    """Parts of the board (or its wall) as they change: everything first, again after each reconnect. `closed` at the end."""
+    stream = board_stream.Stream(request.app.state.rows, render.language(request), render.zone(request), wall=wall)
     async for change in watching:
         yield ServerSentEvent(raw_data=stream.text(change), id=change.id, retry=1000 if change.whole else None)
         if change.over:

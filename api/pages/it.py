@@ -7,10 +7,10 @@ import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, shapes, shown, wellness, who
@@ -31,7 +31,7 @@ TROUBLED = (lifecycle.Status.FAILED, lifecycle.Status.STUCK)
 def today(request: Request, asker: asking.ItOnly, house: who.House) -> Response:
     """At this moment; where scripts run it follows by itself."""
     del asker
-    return render.render(request, "it.html", **_seen(house, request.app.state.notes))
+    return render.render(request, "it.html", said=request.query_params.get("said", ""), **_seen(house, request.app.state.notes))
 
 
 @router.get("/events", response_class=EventSourceResponse)
@@ -62,6 +62,15 @@ def _seen(house: wiring.Wiring, notes: boards.Notes) -> dict[str, Any]:
         "goldens": [shown.golden(one, now) for one in house.goldens.list()],
         "paper": house.paper,
     }
+
+
+@router.post("/retry/{environment}")
+def retry(
+    request: Request, asker: asking.ItOnly, house: who.House, environment: Annotated[str, Path(min_length=1, max_length=40)]
+) -> Response:
+    """Once more at once, whatever the next try would wait for; a removal too."""
+    house.desk.again(house.environments.environment(environment), "retry", asker.name)
+    return asking.done(request, "/it", "retried")
 
 
 def _counted(house: wiring.Wiring, slug: str) -> shapes.ClassroomShape:

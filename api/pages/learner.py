@@ -6,7 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -16,6 +16,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from api import boards, routes_classes, who
 from api.pages import apps_shown, asking, guide_html, guides, render, seats, tasks
 from api.pages.sitting import Seat
+from labctl import errors
+from labctl.model import viewing
 
 router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 
@@ -107,6 +109,17 @@ def turn_page(asker: asking.Anyone, house: who.House, seat: Seat, page: Annotate
     return RedirectResponse(f"/seat/{seat.seat.environment}?page={page}#guide", status_code=303)
 
 
+@router.post("/joining")
+def answer_joining(
+    request: Request, asker: asking.Anyone, house: who.House, seat: Seat, answer: Annotated[Literal["allowed", "refused"], Form()]
+) -> Response:
+    """Whether trainers may type along, from now on. The learner's to say: those who ask cannot answer for them."""
+    if not asker.person.owns(seat.seat.environment):
+        raise errors.Forbidden("only the learner of that seat can allow this.", hint="They see the question on their page.")
+    house.terminals.answer(seat.slug, seat.number, viewing.Answer(answer), who=asker.name)
+    return asking.done(request, f"/seat/{seat.seat.environment}", f"join-{answer}")
+
+
 @router.post("/help")
 def ask_for_help(
     request: Request, asker: asking.Anyone, house: who.House, seat: Seat, text: Annotated[str, Form(max_length=10_000)] = ""
@@ -124,9 +137,10 @@ def no_help(request: Request, asker: asking.Anyone, house: who.House, seat: Seat
 
 
 @router.get("/reset")
-def ask_reset(request: Request, seat: Seat) -> Response:
+def ask_reset(request: Request, house: who.House, seat: Seat) -> Response:
     """What starting again leads to, and the button that does it."""
-    return render.render(request, "ask_reset.html", room=seat.board.classroom, seat=seat.seat, now=seat.board.now)
+    since = seats.worked_since(house, seat.seat.environment)
+    return render.render(request, "ask_reset.html", room=seat.board.classroom, seat=seat.seat, now=seat.board.now, since=since)
 
 
 @router.post("/reset")

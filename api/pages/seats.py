@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Request, Response
@@ -14,6 +15,9 @@ from labctl import errors
 router = APIRouter(include_in_schema=False, prefix="/class/{slug}/seat/{number}")
 
 Number = Annotated[int, Path(ge=1, le=100_000)]
+
+READY = "done after"
+"""How the runner ends a step in the journal."""
 
 ACTIONS = ("reset", "swap", "undo")
 """What has a page that says the consequence before it is done."""
@@ -45,6 +49,12 @@ def _with(house: who.House, environment: str, access: str) -> tuple[str, ...]:
     except errors.LabctlError:
         return ()
     return tuple(one.name for one in plan.machines if access in one.access)
+
+
+def worked_since(house: who.House, environment: str) -> datetime | None:
+    """Since when its learner could work there: the last time it was proven to be ready. None where it never was."""
+    lines = house.journal.read(environment=environment, limit=1000)
+    return next((line.at for line in reversed(lines) if line.step == "prove" and line.text.startswith(READY)), None)
 
 
 @router.get("")
@@ -84,7 +94,8 @@ def ask(
     if action not in ACTIONS:
         raise errors.NotFound("there is nothing at this address.", hint="The seat's page has everything that can be done.")
     seen, one = found(house, known, slug, number)
-    return render.render(request, "ask_seat.html", action=action, room=seen.classroom, seat=one, now=seen.now)
+    since = worked_since(house, one.environment)
+    return render.render(request, "ask_seat.html", action=action, room=seen.classroom, seat=one, now=seen.now, since=since)
 
 
 @router.post("/reset")

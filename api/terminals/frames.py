@@ -5,7 +5,8 @@ Binary frames are the terminal's bytes, both ways. Text frames are JSON objects.
 From the browser, first `{"ticket": "...", "size": [columns, rows]}`, then
     `{"size": [c, r]}`      the page's own size
     `{"ack": n}`            so many bytes were taken since the last of these
-    `{"allow": true}`       from the seat's learner: whoever joins may type from now on
+    `{"allow": true}`       from the seat's learner: whoever joins may type from now on; false: not (any more)
+    `{"stop": true}`        from the seat's learner: whoever watches or joins is out, and nobody may type along
 To the browser
     `{"opened": {"machine", "mode", "keeps"}}`   once; `keeps`: the same shell comes back after a reconnect
     `{"size": [c, r]}`      to those who see a screen of somebody else's size
@@ -27,6 +28,8 @@ CLOSED = 4410
 """The seat may be entered no more: lease over, reset, swap, close. Look at the page, do not reconnect."""
 CROWDED = 4429
 """Too many terminals of this seat are open."""
+STOPPED = 4403
+"""The seat's learner wants to be alone; the page asks before it opens again."""
 UNREACHABLE = 4502
 """The guest does not answer, or went away; may be tried again."""
 BAD = 1007
@@ -65,7 +68,10 @@ class Ack:
 
 @dataclass(frozen=True)
 class Allow:
-    """The learner lets those who join type."""
+    """Whether the learner lets those who join type; with `stop` nobody is to be there at all."""
+
+    allowed: bool = True
+    stop: bool = False
 
 
 def first(text: str) -> First:
@@ -84,7 +90,9 @@ def later(text: str) -> Size | Ack | Allow | None:
         return _size(found["size"])
     if "ack" in found:
         return Ack(max(0, _whole(found["ack"])))
-    return Allow() if found.get("allow") is True else None
+    if found.get("stop") is True:
+        return Allow(allowed=False, stop=True)
+    return Allow(found["allow"]) if isinstance(found.get("allow"), bool) else None
 
 
 def told(**values: Any) -> str:

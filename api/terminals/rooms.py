@@ -31,6 +31,12 @@ _log = logging.getLogger(__name__)
 Ended = Callable[[frozenset[viewing.Ticket]], Awaitable[Mapping[viewing.Ticket, viewing.Ending]]]
 """Those of these that may be open no more. Raises LabctlError."""
 
+Typing = Callable[[frozenset[str]], Awaitable[frozenset[str]]]
+"""Of these principals the seats on which whoever joins may type. Raises LabctlError."""
+
+Answered = Callable[[terminals.Admission, viewing.Answer], Awaitable[None]]
+"""A learner's answer to those who want to type along, to be kept."""
+
 CODES = {viewing.Ending.SEAT: frames.CLOSED, viewing.Ending.PERSON: frames.TICKET}
 
 
@@ -58,13 +64,15 @@ class Viewer(Protocol):
 class Rooms:
     """All terminals and desktops of this process."""
 
-    def __init__(self, ended: Ended, now: Callable[[], datetime]) -> None:
+    def __init__(self, ended: Ended, typing: Typing, answered: Answered, now: Callable[[], datetime]) -> None:
         self._ended = ended
+        self._typing = typing
+        self._answered = answered
         self._now = now
         self._viewers: set[Viewer] = set()
         self._looking: asyncio.Task[None] | None = None
-        # Seats whose learner lets trainers type; after a restart of the API they are asked once more.
-        self._allowed: set[str] = set()
+        self._said: set[asyncio.Task[None]] = set()
+        self._answering = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._viewers)
@@ -74,10 +82,11 @@ class Rooms:
         """While it is there. Raises Conflict where the seat has too many already."""
         self._count(viewer)
         self._viewers.add(viewer)
-        self._let_type()
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
         try:
+            with contextlib.suppress(errors.LabctlError):
+                await self._let_type()
             self._say_who(viewer)
             yield
         finally:
@@ -108,20 +117,47 @@ class Rooms:
         return next((one.size for one in self._with(viewer) if one.own), viewer.size)
 
     def said(self, viewer: Viewer, what: frames.Size | frames.Allow) -> None:
-        """By the learner: the screen has their size, or whoever joins this seat may type."""
+        """By the learner: the screen has their size, or whoever joins this seat may (not) type; with a stop they are out as well."""
         if isinstance(what, frames.Size):
             for one in self._with(viewer):
                 if not one.own:
                     one.show(what)
             return
-        self._allowed.add(viewer.admission.way.environment)
-        self._let_type()
-        self._say_who(viewer)
+        if what.stop:
+            for one in self._seat(viewer):
+                if not one.own:
+                    one.end(frames.STOPPED)
+        task = asyncio.create_task(self._answer(viewer, viewing.Answer.ALLOWED if what.allowed else viewing.Answer.REFUSED))
+        self._said.add(task)
+        task.add_done_callback(self._said.discard)
 
-    def _let_type(self) -> None:
-        for one in self._viewers:
-            if one.admission.ticket.mode is viewing.Mode.JOIN:
-                one.may_type = one.admission.way.environment in self._allowed
+    async def _answer(self, viewer: Viewer, answer: viewing.Answer) -> None:
+        if answer is viewing.Answer.REFUSED:
+            # At once, whatever the store says: somebody wants to be alone at their keyboard.
+            for one in self._seat(viewer):
+                one.may_type = one.may_type and one.own
+        try:
+            # One after another: what was said last counts.
+            async with self._answering:
+                await self._answered(viewer.admission, answer)
+            await self._let_type()
+        except errors.LabctlError as error:
+            _log.warning("a learner's answer could not be kept: %s", error)
+
+    async def _let_type(self) -> None:
+        """As it is allowed now; those whose leave changed are told."""
+        joined = [one for one in self._viewers if one.admission.ticket.mode is viewing.Mode.JOIN]
+        if not joined:
+            return
+        allowed = await self._typing(frozenset(one.admission.way.principal for one in joined))
+        for one in joined:
+            before, one.may_type = one.may_type, one.admission.way.principal in allowed
+            if before != one.may_type:
+                self._say_who(one)
+
+    def _seat(self, viewer: Viewer) -> Iterable[Viewer]:
+        """All at any machine of the same seat."""
+        return [one for one in self._viewers if one.admission.way.environment == viewer.admission.way.environment]
 
     def arrived(self, viewer: Viewer) -> None:
         """The learner's screen has its size from now; somebody else is told which."""
@@ -155,6 +191,8 @@ class Rooms:
     async def look(self) -> None:
         """One look."""
         inside = set(self._viewers)
+        with contextlib.suppress(errors.LabctlError):
+            await self._let_type()
         try:
             ended = await self._ended(frozenset(one.admission.ticket for one in inside))
         except errors.LabctlError as error:
@@ -163,8 +201,6 @@ class Rooms:
             ended = {one.admission.ticket: viewing.Ending.SEAT for one in inside if one.admission.way.until <= now}
         for one in inside:
             why = ended.get(one.admission.ticket)
-            if why is viewing.Ending.SEAT:
-                self._allowed.discard(one.admission.way.environment)
             if why is not None:
                 one.end(CODES[why])
 

@@ -48,8 +48,15 @@ def hall(wired: wiring.Wiring) -> Hall:
     async def ended(tickets: frozenset[viewing.Ticket]) -> Mapping[viewing.Ticket, viewing.Ending]:
         return await to_thread.run_sync(wired.terminals.ended, tickets)
 
+    async def typing(principals: frozenset[str]) -> frozenset[str]:
+        return await to_thread.run_sync(wired.terminals.typing, principals)
+
+    async def answered(learner: terminals.Admission, answer: viewing.Answer) -> None:
+        way = learner.way
+        await to_thread.run_sync(lambda: wired.terminals.answer(way.classroom, way.seat, answer, who=learner.ticket.who))
+
     inside = guests.Guests(wired.authority.host_authority, certify, port=wired.guest_port)
-    return Hall(wired, inside, rooms.Rooms(ended, wired.clock.now))
+    return Hall(wired, inside, rooms.Rooms(ended, typing, answered, wired.clock.now))
 
 
 @router.post(

@@ -25,6 +25,36 @@ class Mode(StrEnum):
     JOIN = "join"
 
 
+class Answer(StrEnum):
+    """What a seat's learner says to trainers who want to type along."""
+
+    ASKED = "asked"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+ASK_LIFE = timedelta(minutes=2)
+"""A question that nobody answered is gone then; whoever wants to type asks again."""
+
+REFUSAL_LIFE = timedelta(minutes=10)
+"""Nobody is asked again before."""
+
+
+@dataclass(frozen=True)
+class Joining:
+    """Of a seat: `who` asked, and what became of it, since then. A learner who allows it allows it for the seat, until they stop it."""
+
+    seat: int
+    answer: Answer
+    who: str
+    at: datetime
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it still counts."""
+        life = {Answer.ASKED: ASK_LIFE, Answer.REFUSED: REFUSAL_LIFE}.get(self.answer)
+        return life is None or now < self.at + life
+
+
 @dataclass(frozen=True)
 class Ticket:
     """Good once: `who` may be at `machine` of the seat with this principal, in this mode, while the seat has this environment."""

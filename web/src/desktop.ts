@@ -97,7 +97,7 @@ export class LabDesktop extends HTMLElement {
       this.again.hidden = true;
       void this.connection?.open();
     });
-    this.button(this.allow, "allow", () => this.connection?.allow());
+    this.button(this.allow, "allow", () => this.connection?.allow(true));
     this.again.hidden = this.allow.hidden = true;
     const full = this.button(document.createElement("button"), "full", () => void this.requestFullscreen());
     const help = document.createElement("small");

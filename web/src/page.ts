@@ -6,3 +6,5 @@ import "./page/copying";
 import "./page/once";
 import "./page/checking";
 import "./page/moving";
+import "./page/asking";
+import "./page/board";

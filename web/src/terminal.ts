@@ -20,6 +20,9 @@ const TEXTS: Record<string, string> = {
   join: "{who} asks to type along",
   types: "{who} is typing along",
   allow: "Allow",
+  refuse: "Refuse",
+  stop: "Stop",
+  stopped: "The learner wants to be alone for now.",
   asked: "You see what they see. You can type once the learner allows it.",
   plain: "A reload starts a new shell on this machine.",
   again: "Open again",
@@ -36,6 +39,8 @@ export class LabTerminal extends HTMLElement {
   private readonly with = document.createElement("span");
   private readonly again = document.createElement("button");
   private readonly allow = document.createElement("button");
+  private readonly refuse = document.createElement("button");
+  private readonly stop = document.createElement("button");
   private watching: ResizeObserver | null = null;
 
   connectedCallback(): void {
@@ -127,10 +132,16 @@ export class LabTerminal extends HTMLElement {
       this.again.hidden = true;
       void this.connection?.open();
     };
-    this.allow.type = "button";
-    this.allow.hidden = true;
-    this.allow.textContent = this.text("allow");
-    this.allow.onclick = () => this.connection?.allow();
+    for (const [button, name, press] of [
+      [this.allow, "allow", () => this.connection?.allow(true)],
+      [this.refuse, "refuse", () => this.connection?.allow(false)],
+      [this.stop, "stop", () => this.connection?.stop()],
+    ] as const) {
+      button.type = "button";
+      button.hidden = true;
+      button.textContent = this.text(name);
+      button.onclick = press;
+    }
     const reader = document.createElement("input");
     reader.type = "checkbox";
     reader.onchange = () => {
@@ -140,7 +151,7 @@ export class LabTerminal extends HTMLElement {
     label.append(reader, ` ${this.text("reader")}`);
     const help = document.createElement("small");
     help.textContent = this.text("leave");
-    this.line.replaceChildren(this.status, this.again, this.with, this.allow, label, help);
+    this.line.replaceChildren(this.status, this.again, this.with, this.allow, this.refuse, this.stop, label, help);
     this.replaceChildren(screen, ...(this.mode === "watch" ? [] : [keys.element]), this.line);
   }
 
@@ -160,7 +171,9 @@ export class LabTerminal extends HTMLElement {
     const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
     this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
     if (this.mode === "join") this.say(there.some((one) => one.mode === "join" && one.types) ? "" : this.text("asked"));
-    this.allow.hidden = this.mode !== "own" || !there.some((one) => one.mode === "join" && !one.types);
+    const own = this.mode === "own";
+    this.allow.hidden = this.refuse.hidden = !own || !there.some((one) => one.mode === "join" && !one.types);
+    this.stop.hidden = !own || there.length === 0;
     this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
   }
 

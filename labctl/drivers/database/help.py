@@ -1,4 +1,4 @@
-"""Raised hands, messages to a class, notes on seats, and how far learners are in the guide."""
+"""Raised hands, messages to a class, notes on seats, leave to type along, and how far learners are in the guide."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import sqlalchemy as sa
 from labctl import errors
 from labctl.drivers.database import environments as environments_
 from labctl.drivers.database import part
-from labctl.drivers.database.tables import hands, reached, remarks
+from labctl.drivers.database.tables import hands, joinings, reached, remarks
+from labctl.model import viewing
 from labctl.model.help import Hand, Reached, Remark
 
 
 class HelpRows(part.Part):
-    """Fills the ports Helps and Progresses."""
+    """Fills the ports Helps, Joinings and Progresses."""
 
     def raise_hand(self, slug: str, seat: int, text: str) -> bool:
         """One a seat; its place in the queue is kept."""
@@ -49,6 +50,20 @@ class HelpRows(part.Part):
         with self._connection.reading() as connection:
             found = connection.execute(query.order_by(remarks.c.number.desc()).limit(limit)).all()
         return tuple(Remark(row.number, row.at, row.seat, row.text, row.who) for row in found)
+
+    def joining(self, joining: viewing.Joining, slug: str) -> None:
+        """The newest counts."""
+        with self._connection.writing() as connection:
+            room = _room(connection, slug)
+            connection.execute(sa.delete(joinings).where(joinings.c.classroom == room, joinings.c.seat == joining.seat))
+            row = {"seat": joining.seat, "answer": joining.answer.value, "who": joining.who, "at": joining.at}
+            connection.execute(sa.insert(joinings).values(classroom=room, **row))
+
+    def joinings(self, slug: str) -> tuple[viewing.Joining, ...]:
+        """In order of seats."""
+        query = sa.select(joinings).where(joinings.c.classroom == environments_.newest(slug)).order_by(joinings.c.seat)
+        with self._connection.reading() as connection:
+            return tuple(viewing.Joining(row.seat, viewing.Answer(row.answer), row.who, row.at) for row in connection.execute(query))
 
     def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
         """The furthest page stays."""

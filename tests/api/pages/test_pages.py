@@ -25,6 +25,7 @@ PAGES = {
     "/blueprints/{name}": (303, 200, 200, 403, None),
     "/it": (303, 403, 200, 403, None),
     "/account": (303, 200, 200, 200, None),
+    "/it/events": (303, 403, None, 403, None),
     "/it/people": (303, 403, 200, 403, None),
     "/it/people/{account}/close": (303, 403, 200, 403, None),
     "/class/{slug}": (303, 200, 200, 403, 403),
@@ -41,6 +42,7 @@ PAGES = {
 }
 # The same for POST; forms are sent empty or with what stands in FORMS.
 FORMS = {
+    "/seat/{environment}/joining": {"answer": "allowed"},
     "/class/{slug}/invite": {"email": "otto@example.com"},
     "/it/people/invite": {"email": "new@example.org"},
     "/class/{slug}/message": {"text": "hello"},
@@ -62,6 +64,7 @@ POSTS = {
     "/account/passkeys/{key}/label": (401, 403, 403, 403, None),
     "/account/passkeys/{key}/remove": (401, 403, 403, 403, None),
     "/account/sessions/{session}/end": (401, 403, 403, 403, None),
+    "/it/retry/{environment}": (401, 403, 303, 403, None),
     "/it/people/invite": (401, 403, 200, 403, None),
     "/it/people/{account}/roles": (401, 403, 303, 403, None),
     "/it/people/{account}/link": (401, 403, 200, 403, None),
@@ -80,6 +83,8 @@ POSTS = {
     "/class/{slug}/seat/{number}/reset": (401, 303, 303, 403, 403),
     "/class/{slug}/seat/{number}/undo": (401, 303, 303, 403, 403),
     "/class/{slug}/seat/{number}/swap": (401, 409, 409, 403, 403),
+    # The learner's to say: staff cannot answer for them.
+    "/seat/{environment}/joining": (401, 403, 403, 303, 404),
     "/seat/{environment}/page": (401, 303, 303, 303, 404),
     "/seat/{environment}/help": (401, 303, 303, 303, 404),
     "/seat/{environment}/help/done": (401, 303, 303, 303, 404),

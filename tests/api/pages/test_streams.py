@@ -133,3 +133,32 @@ def test_a_learner_hears_nothing_of_anothers_seat(watched, view):
     watched.learner(seat=1)
     other = watched.wiring.desk.seat("monday", 2)[1].id
     assert view(f"/seat/{other}/events", watched.secrets["learner-monday-1"]).answer.status_code == 404
+
+
+def test_the_wall_is_the_same_stream_with_tiles(watched, view):
+    viewer = view("/class/monday/events?wall=true", watched.secrets["trainer"])
+    whole = viewer.next()["data"]
+    assert whole.count('<li id="seat-') == 2
+    assert "<tr" not in whole
+    watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    change = viewer.next()["data"]
+    assert '<li id="seat-2" class="tile ready hand"' in change
+    assert '<li id="seat-1"' not in change
+
+
+def test_a_learner_is_asked_at_once_whether_somebody_may_type(watched, view):
+    learner = watched.learner(seat=1)
+    del learner
+    environment = watched.wiring.desk.seat("monday", 1)[1].id
+    viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
+    assert "asks to type in your" not in viewer.next()["data"]
+    wanted = {"machine": "box", "mode": "join"}
+    assert watched.client("trainer").post("/api/v1/classrooms/monday/seats/1/tickets", json=wanted).status_code == 201
+    assert "trainer asks to type" in viewer.next()["data"]
+
+
+def test_it_sees_trouble_and_removals_as_they_come(watched, view):
+    viewer = view("/it/events", watched.secrets["it"])
+    assert "Nothing is being removed" in viewer.next()["data"]
+    watched.client("trainer").post("/class/monday/close")
+    assert "/class/monday/seat/1" in viewer.next()["data"]

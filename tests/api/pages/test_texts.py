@@ -28,6 +28,7 @@ FAMILIES = (
     "desktop.",
     "invited.",
     "role.",
+    "joining.",
 )
 
 

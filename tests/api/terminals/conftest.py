@@ -13,6 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync import client as sockets
 
 from labctl import ports
+from labctl.model import viewing
 from tests import world_here
 
 _SEQUENCE = re.compile(rb"\x1b(\[[0-9;?>]*[a-zA-Z]|[()][A-Z0-9]|[=>])")
@@ -126,6 +127,9 @@ class World(world_here.World):
         for tab in self.tabs:
             tab.close()
         self.tabs.clear()
+        # What one test's learner allowed is not allowed in the next.
+        for seat in (1, 2):
+            self.wiring.terminals.answer("monday", seat, viewing.Answer.REFUSED, who="tidy")
         self.stop_tmux()
 
     def close(self):

@@ -9,10 +9,10 @@ export interface Listener {
   sized(size: Size): void;
   with(there: There[]): void;
   /** `state`: waiting (will try again by itself), ended (the shell is over), closed (the seat is), alone, refused. */
-  state(state: "waiting" | "ended" | "closed" | "crowded" | "alone" | "refused", detail: string): void;
+  state(state: "waiting" | "ended" | "closed" | "crowded" | "alone" | "refused" | "stopped", detail: string): void;
 }
 
-const CODES: Record<number, "ended" | "closed" | "crowded"> = { 4000: "ended", 4410: "closed", 4429: "crowded" };
+const CODES: Record<number, "ended" | "closed" | "crowded" | "stopped"> = { 4000: "ended", 4403: "stopped", 4410: "closed", 4429: "crowded" };
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 8000;
 const ACK_BYTES = 16 * 1024;
@@ -67,9 +67,14 @@ export class Connection {
     this.put(JSON.stringify({ size }));
   }
 
-  /** Whoever joins this seat may type from now on. */
-  allow(): void {
-    this.put(JSON.stringify({ allow: true }));
+  /** Whether whoever joins this seat may type from now on. */
+  allow(may: boolean): void {
+    this.put(JSON.stringify({ allow: may }));
+  }
+
+  /** Whoever watches or joins is out. */
+  stop(): void {
+    this.put(JSON.stringify({ stop: true }));
   }
 
   /** So many bytes are on the screen: said in lots, for the API only asks that it be said before 256 KiB are. */
