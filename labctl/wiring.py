@@ -150,6 +150,11 @@ class Wiring:
         return self.database
 
     @cached_property
+    def joinings(self) -> ports.Joinings:
+        """Leave to type along."""
+        return self.database
+
+    @cached_property
     def helps(self) -> ports.Helps:
         """Raised hands, messages and notes."""
         return self.database
@@ -430,7 +435,7 @@ class Wiring:
         """Says who may be at which terminal."""
         from labctl import terminals
 
-        return terminals.Terminals(self.entering, self.tickets, self.knowing.still, self.database)
+        return terminals.Terminals(self.entering, self.tickets, self.knowing.still, self.joinings)
 
     @cached_property
     def visiting(self) -> visiting_.Visiting:

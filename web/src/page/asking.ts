@@ -42,6 +42,8 @@ async function ask(link: HTMLAnchorElement): Promise<void> {
 }
 
 dialog.addEventListener("close", () => {
+  // It may be open again by the time that this is said.
+  if (dialog.open) return;
   // The row may have been drawn anew meanwhile: then the same link in it.
   const there = from?.isConnected ? from : document.querySelector<HTMLElement>(`a[href="${CSS.escape(from?.getAttribute("href") ?? "")}"]`);
   dialog.replaceChildren();
