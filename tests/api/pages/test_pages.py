@@ -85,6 +85,7 @@ POSTS = {
     "/class/{slug}/seat/{number}/swap": (401, 409, 409, 403, 403),
     # The learner's to say: staff cannot answer for them.
     "/seat/{environment}/joining": (401, 403, 403, 303, 404),
+    "/seat/{environment}/apps/{app}": (401, 404, 404, 404, 404),
     "/seat/{environment}/page": (401, 303, 303, 303, 404),
     "/seat/{environment}/help": (401, 303, 303, 303, 404),
     "/seat/{environment}/help/done": (401, 303, 303, 303, 404),
@@ -109,7 +110,9 @@ def filled(house, path, **values):
     accounts = house.wiring.signing_in.accounts
     if accounts.account(email="otto@example.org") is None:
         accounts.add_account(Account("otto", "Otto", "otto@example.org", frozenset(), house.clock.now()))
-    return path.format(slug="monday", name="hello", account="otto", task="file", key="ab", session="ab", invitation="ab" * 32, **values)
+    return path.format(
+        slug="monday", name="hello", account="otto", task="file", key="ab", session="ab", invitation="ab" * 32, app="nothing", **values
+    )
 
 
 def pages(app):
