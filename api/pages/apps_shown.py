@@ -12,9 +12,12 @@ from labctl.model.plan import PlannedApp
 
 @dataclass(frozen=True)
 class Shown:
-    """What a page says of a seat's apps. `own`: they have addresses of their own; else `by_ssh` are those that ssh reaches."""
+    """What a page says of a seat's apps. `ready`: they may be entered now; `own`: they have addresses of their own; else `by_ssh` are those
+    that ssh reaches.
+    """
 
     apps: tuple[PlannedApp, ...] = ()
+    ready: bool = False
     own: bool = False
     by_ssh: frozenset[str] = frozenset()
 
@@ -26,8 +29,10 @@ class Shown:
 
 
 def shown(house: wiring.Wiring, seat: shapes.SeatShape) -> Shown:
-    """Nothing where the seat cannot be entered now, or where nothing runs."""
-    if house.paper or seat.status != "ready":
+    """Nothing where nothing runs. A seat that is not ready yet has its apps all the same: they are shown once it is, on a page whose
+    policy was said before.
+    """
+    if house.paper:
         return Shown()
     try:
         apps = house.visiting.apps(seat.environment)
@@ -35,4 +40,4 @@ def shown(house: wiring.Wiring, seat: shapes.SeatShape) -> Shown:
     except errors.LabctlError:
         return Shown()
     entered = {machine.name for machine in plan.machines if "terminal" in machine.access}
-    return Shown(apps, bool(house.visiting.site), frozenset(app.name for app in apps if app.machine in entered))
+    return Shown(apps, seat.status == "ready", bool(house.visiting.site), frozenset(app.name for app in apps if app.machine in entered))
