@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from labctl import errors, wiring
 from labctl import settings as settings_
@@ -34,7 +36,7 @@ Look = Callable[[settings_.Settings], Iterator[Finding]]
 def findings(settings: settings_.Settings) -> list[Finding]:
     """Everything that was looked at, in the order in which things need each other."""
     found: list[Finding] = []
-    looks: tuple[Look, ...] = (_programs, _guests, _engine, _broker, _route, _site)
+    looks: tuple[Look, ...] = (_programs, _guests, _engine, _broker, _route, _apps, _site)
     for look in looks:
         try:
             found += look(settings)
@@ -98,6 +100,26 @@ def _route(settings: settings_.Settings) -> Iterator[Finding]:
     clash = taken.overlap(settings)
     remedy = "Choose another range with LABCTL_MANAGEMENT, e.g. 100.80.0.0/16." if clash else ""
     yield Finding("management range", clash is None, clash or f"{settings.management} is free on this machine", remedy)
+
+
+def _apps(settings: settings_.Settings) -> Iterator[Finding]:
+    """Where web apps of seats have their addresses, and whether names there are found."""
+    if node.paper(settings):
+        return
+    if not settings.apps_site:
+        hint = "For addresses of their own: wildcard DNS and certificate, then LABCTL_APPS_DOMAIN."
+        yield Finding("web apps", False, "have no addresses here; pages show `ssh -L` instead", hint, needed=False)
+        return
+    name = urlsplit(settings.apps_site).hostname or ""
+    if name.rpartition(".")[2] == "localhost":
+        yield Finding("web apps", True, f"below {settings.apps_site}, for browsers on this machine")
+        return
+    try:
+        socket.getaddrinfo(f"any-name.{name}", None)
+    except OSError:
+        yield Finding("web apps", False, f"no name below {name} is found", f"The DNS needs a wildcard *.{name}.", needed=False)
+    else:
+        yield Finding("web apps", True, f"below {settings.apps_site}")
 
 
 def _site(settings: settings_.Settings) -> Iterator[Finding]:
