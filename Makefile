@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests demo test lint types floors check lock vectors bench-launch bench-reset bench-peers bench-scale bench-terminal bench-door bench-board crumbs refusals matrix schema down
+.PHONY: help setup setup-tests demo test lint types floors check lock vectors journeys bench-launch bench-reset bench-peers bench-scale bench-terminal bench-door bench-board crumbs refusals matrix schema down
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
@@ -41,6 +41,9 @@ schema: ## write blueprints/schema.json anew from the models
 
 vectors: setup ## replay the answers recorded from Proxmox's own code against the sandbox node
 	@$(PY) -m tests.vectors.replay
+
+journeys: setup-tests ## people's ways through labctl in Chromium against real guests, axe on every kind of page; pictures in build/journeys
+	@$(PY) -m tests.journeys
 
 bench-launch: setup ## seconds from open to all seats proven for 1, 5 and 10 learners, over the floor
 	@$(PY) -m tests.bench.launch

@@ -142,6 +142,14 @@ class Chromium:
         self.people.append(made)
         return made
 
+    @contextlib.contextmanager
+    def without_server(self) -> Iterator[None]:
+        """For everybody who is there, see `Person.without_server`."""
+        with contextlib.ExitStack() as all_of_them:
+            for person in self.people:
+                all_of_them.enter_context(person.without_server())
+            yield
+
     @property
     def complaints(self) -> list[str]:
         """Everybody's."""

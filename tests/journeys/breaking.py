@@ -19,7 +19,7 @@ def walk(stage: Stage) -> None:
         page.keyboard.type("for i in $(seq 1 60); do echo $i > count; sleep 1; done &\n")
         page.keyboard.type("echo half-")
         ada.sees("half-")
-    with ada.without_server():
+    with stage.chromium.without_server():
         with step("kill -9 of the API; the page says that it reconnects"):
             assert "kill -9" in stage.kill_api()
             until(lambda: "Reconnecting" in page.locator(".lab-line").inner_text(), "it says so")

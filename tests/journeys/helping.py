@@ -45,8 +45,8 @@ def walk(stage: Stage) -> None:
         page.get_by_role("button", name="Helped").click()
         until(lambda: page.get_by_role("button", name="Helped").count() == 0, "the hand is down")
     with step("the trainer resets the seat; the learner's page says so"):
-        page.get_by_role("link", name="Reset").click()
-        page.get_by_role("button", name="Reset").click()
+        page.goto("/class/first-hour/seat/1/reset")
+        page.locator("main form button.danger").click()
         until(lambda: "by-42-hand" not in ada.screen(), "the old shell is gone", 60)
     stage.person(ADA)
     with step("the learner's terminal comes back with a fresh machine, by itself"):
