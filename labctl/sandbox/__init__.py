@@ -12,6 +12,6 @@ How a client sees that containers stand in for VMs: node status `pveversion` end
 and a running guest's `status/current` says `running-qemu: "stand-in (container)"`.
 
 The aim is never to be kinder than Proxmox; `python -m tests.vectors.replay` measures it. Not built: backup, HA, migration, consoles,
-uploads, agent exec and files, storage changes, clusters, replication, hot-plugging, RAM snapshots; the firewall is stored and checked
-but filters nothing. A method that is not built answers 501, like a path that does not exist.
+uploads, agent exec and files, storage changes, clusters, replication, hot-plugging, RAM snapshots; the firewall filters
+guests' cards (`enforcing`), not the node itself nor its VNets. A method that is not built answers 501, like a path that does not exist.
 """

@@ -42,6 +42,12 @@ def _isolated(node: node_.Node, bridge: str | None) -> bool:
     return bool(bridge and sdn.running(node, "vnets").get(bridge, {}).get("isolate-ports"))
 
 
+def _learns(node: node_.Node, bridge: str | None) -> bool:
+    """Unless the VNet's zone says otherwise (pve-network `Zones/Plugin.pm`, tap_plug)."""
+    vnet = sdn.running(node, "vnets").get(bridge, {}) if bridge else {}
+    return not sdn.running(node, "zones").get(vnet.get("zone", ""), {}).get("bridge-disable-mac-learning")
+
+
 def _bridge(nic: dict[str, Any]) -> str | None:
     return None if nic.get("link_down") == 1 else nic.get("bridge")
 
@@ -58,15 +64,16 @@ def _qemu_nics(node: node_.Node, guest: register.Guest) -> list[runtime.NicSpec]
             config = property_strings.parse(
                 guest_formats.IPCONFIG, str(guest["config"].get(f"ipconfig{index}", "")), "ipconfig", checked=False
             )
-        found.append(_nic(node, index, str(nic["macaddr"]), _bridge(nic), config))
+        found.append(_nic(node, index, str(nic["macaddr"]), nic, config))
     return found
 
 
 def _lxc_nics(node: node_.Node, guest: register.Guest) -> list[runtime.NicSpec]:
-    return [_nic(node, index, str(nic["hwaddr"]), _bridge(nic), nic) for index, nic in register.nics(guest).items()]
+    return [_nic(node, index, str(nic["hwaddr"]), nic, nic) for index, nic in register.nics(guest).items()]
 
 
-def _nic(node: node_.Node, index: int, mac: str, bridge: str | None, config: dict[str, Any]) -> runtime.NicSpec:
+def _nic(node: node_.Node, index: int, mac: str, nic: dict[str, Any], config: dict[str, Any]) -> runtime.NicSpec:
+    bridge = _bridge(nic)
     return runtime.NicSpec(
         index=index,
         mac=mac.lower(),
@@ -74,6 +81,8 @@ def _nic(node: node_.Node, index: int, mac: str, bridge: str | None, config: dic
         address=_with_prefix(config.get("ip")),
         gateway=config.get("gw"),
         isolated=_isolated(node, bridge),
+        learning=_learns(node, bridge),
+        firewall=nic.get("firewall") == 1,
     )
 
 

@@ -1,7 +1,6 @@
-"""Firewall configuration of the datacenter, the node and the guests: stored and checked, never enforced (`proxmox-truth.md` 2.1, 0).
+"""Firewall configuration of the datacenter, the node and the guests: stored and checked (`proxmox-truth.md` 2.1, 0).
 
-No packet is filtered by it here: what isolates guests in this node are bridges and isolated ports. A client that relies on these
-rules has to prove them on a real node.
+Of it guests' cards are filtered, where guests are real (`enforcing`); what stands for the node itself and its VNets is stored only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A guest's or the datacenter's firewall as one JSON object, and reading Proxmox's own file of it.
 
 `{"options": {}, "aliases": {name: {cidr, comment}}, "ipsets": {name: {"comment", "members": [{cidr, nomatch, comment}]}}, "rules":
-[...], "groups": {name: {"comment", "rules"}}}`. Rules are stored only: no packet is filtered by them here.
+[...], "groups": {name: {"comment", "rules"}}}`. What becomes of it: `firewall_cards`.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from labctl.sandbox import endpoints, http, recovery, setup
+from labctl.sandbox import endpoints, enforcing, http, recovery, setup
 from labctl.sandbox import node as node_
 from labctl.sandbox.faults import watching
 
@@ -56,9 +56,12 @@ async def _serve(node: node_.Node) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     node.broadcast.start(node)
+    firewall = enforcing.Enforcing(node)
+    firewall.start()
     runner = await listen(node, host, int(port))
     _log.warning("node %s answers on https://%s; guests are: %s", node.name, node.settings.listen, node.runtime.kind)
     await stop.wait()
+    firewall.stop()
     node.broadcast.stop()
     await runner.cleanup()
 

@@ -85,6 +85,7 @@ def initialise(node: node_.Node, say: Say) -> None:
     for path, role, propagate in ACLS:
         _as_root(node, "PUT", "/access/acl", path=path, roles=role, users=USER, tokens=f"{USER}!{TOKEN}", propagate=str(propagate))
     _networks(node, say)
+    _as_root(node, "PUT", "/cluster/firewall/options", enable="1")
     for number, peer in enumerate(node.peers.values()):
         if number == 0 or templates.are_on_each(peer):
             templates.make(peer, say, number)
@@ -144,7 +145,8 @@ def _networks(node: node_.Node, say: Say) -> None:
         kind = {"type": "vlan", "bridge": PLAIN_BRIDGE}
         if zone == "labs" and _zone_type(node) == "vxlan":
             kind = {"type": "vxlan", "peers": ",".join(f"192.0.2.{number}" for number in range(1, len(node.peers) + 1))}
-        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, **kind)
+        fixed = {"bridge-disable-mac-learning": "1"} if zone == "mgmt" else {}
+        _unless(f"zones/{zone}" in written, node, "POST", "/cluster/sdn/zones", zone=zone, **kind, **fixed)
     facts = {"vnet": MANAGEMENT_VNET, "zone": "mgmt", "tag": "1", "alias": "labctl management"}
     _unless(f"vnets/{MANAGEMENT_VNET}" in written, node, "POST", "/cluster/sdn/vnets", **facts, **{"isolate-ports": "1"})
     templates.done(node, str(_as_root(node, "PUT", "/cluster/sdn")), "applying the network configuration")

@@ -18,6 +18,8 @@ CACHE = Path(os.environ.get("LABCTL_TEST_CACHE", "/var/cache/labctl"))
 VM, CT = 9000, 9001
 MGMT = "labmgmt"
 COUNT = itertools.count()
+HELD = {"isolated": True, "learning": False}
+"""As the management network is set up."""
 
 
 def run(*command, check=True, **more):
@@ -63,9 +65,9 @@ class House:
     def mac(self, vmid: int, index: int = 0) -> str:
         return f"bc:24:11:{index:02x}:{vmid // 256 % 256:02x}:{vmid % 256:02x}"
 
-    def spec(self, vmid: int, *, lab=(), user="ada", instance="one", isolated=True, memory=256, cores=1, **identity) -> GuestSpec:
-        """`lab`: (bridge, address with prefix) of further cards."""
-        nics = [NicSpec(0, self.mac(vmid), MGMT, f"{self.address(vmid)}/24", isolated=isolated)]
+    def spec(self, vmid: int, *, lab=(), user="ada", instance="one", memory=256, cores=1, card=HELD, **identity) -> GuestSpec:
+        """`lab`: (bridge, address with prefix) of further cards; `card`: what the management card has beside its addresses."""
+        nics = [NicSpec(0, self.mac(vmid), MGMT, f"{self.address(vmid)}/24", **card)]
         nics += [NicSpec(i, self.mac(vmid, i), bridge, address) for i, (bridge, address) in enumerate(lab, 1)]
         who = Identity(instance, f"guest{vmid}", user, ssh_keys=(self.key,) if user else (), **identity)
         return GuestSpec(vmid, cores, memory, tuple(nics), who)

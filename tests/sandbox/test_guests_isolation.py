@@ -140,7 +140,7 @@ def test_without_isolation_they_would_reach_each_other(house):
     """The control: the same attempt succeeds when the ports are not isolated."""
     for vmid in (101, 102):
         house.runtime.stop(vmid)
-        house.start(vmid, isolated=False)
+        house.start(vmid, card={})
     try:
         assert (
             "open" in house.ssh(101, f"nc -zvw5 {house.address(102)} 22 2>&1 | grep -o -E 'open|succeeded' | sed s/succeeded/open/").stdout

@@ -158,12 +158,21 @@ def test_namespace_bridges_and_cable_can_be_made_again_and_go_without_trace():
     assert run("ip", "link", "show", "dev", "gjcable", check=False).returncode != 0
 
 
-def test_only_isolated_cards_are_closed_to_each_other():
-    nic = NicSpec(0, "BC:24:11:00:00:01", "labmgmt", isolated=True)
-    assert "isolated on learning off" in network.plug_script(nic)
-    assert "fdb replace bc:24:11:00:00:01" in network.plug_script(nic)
-    assert "isolated" not in network.plug_script(NicSpec(1, "bc:24:11:00:00:01", "v1"))
-    assert "master" not in network.plug_script(NicSpec(1, "bc:24:11:00:00:01"))
+def test_a_card_is_closed_to_others_fixed_and_filtered_only_where_each_is_asked_for():
+    mac = "BC:24:11:00:00:01"
+    plain = network.plug_script(100, NicSpec(1, mac, "v1"))
+    assert not [word for word in ("isolated", "learning", "fdb", "fwbr") if word in plain]
+    closed = network.plug_script(100, NicSpec(0, mac, "labmgmt", isolated=True))
+    assert "link set $5 type bridge_slave isolated on\n" in closed
+    assert "learning" not in closed
+    fixed = network.plug_script(100, NicSpec(0, mac, "labmgmt", learning=False))
+    assert "fdb replace bc:24:11:00:00:01 dev $5 master static" in fixed
+    assert "isolated" not in fixed
+    filtered = network.plug_script(100, NicSpec(0, mac, "labmgmt", isolated=True, learning=False, firewall=True))
+    assert "link set fwpr100p0 type bridge_slave isolated on learning off flood off\n" in filtered
+    assert "link set $5 addrgenmode none master fwbr100i0\n" in filtered
+    assert "fdb replace bc:24:11:00:00:01 dev fwpr100p0 master static" in filtered
+    assert "master" not in network.plug_script(100, NicSpec(1, mac))
 
 
 def test_control_groups_of_other_guests_are_not_taken_for_ours():

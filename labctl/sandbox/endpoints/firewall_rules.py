@@ -1,4 +1,4 @@
-"""Rules, security groups and options of firewalls (`proxmox-truth.md` 2.1 and section 0, 2). Stored only: see `firewall`."""
+"""Rules, security groups and options of firewalls (`proxmox-truth.md` 2.1 and section 0, 2). See `firewall`."""
 
 from __future__ import annotations
 

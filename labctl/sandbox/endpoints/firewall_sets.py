@@ -1,4 +1,4 @@
-"""IP sets and aliases of firewalls (`proxmox-truth.md` 2.1). Stored only: see `firewall`."""
+"""IP sets and aliases of firewalls (`proxmox-truth.md` 2.1). See `firewall`."""
 
 from __future__ import annotations
 

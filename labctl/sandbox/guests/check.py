@@ -170,10 +170,14 @@ def _network() -> Finding:
         "nft add table inet check",
         "nft 'add chain inet check c { type filter hook prerouting priority -140; }'",
         "nft add rule inet check c ct state established accept",
+        "nft add table bridge check",
+        "nft 'add chain bridge check c { type filter hook prerouting priority -300; }'",
+        "nft 'add rule bridge check c iifname p0 meta mark set 1'",
+        "sysctl -qw net.bridge.bridge-nf-call-iptables=1",
     )
     words = _tried("unshare", "--net", "sh", "-ec", "\n".join(steps))
-    remedy = "modprobe -a veth bridge nf_tables nf_conntrack; apt-get install iproute2 nftables"
-    return Finding("network", not words, words or "cables, bridges, isolated ports, nftables", remedy if words else "")
+    remedy = "modprobe -a veth bridge br_netfilter nf_tables nf_conntrack; apt-get install iproute2 nftables procps"
+    return Finding("network", not words, words or "cables, bridges, isolated ports, filtered bridges, nftables", remedy if words else "")
 
 
 def _ids() -> Finding:

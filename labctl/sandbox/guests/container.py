@@ -91,7 +91,7 @@ class Container:
         ]
         for nic in spec.nics:
             hook = self.folder / f"plug-{nic.index}"
-            hook.write_text(network.plug_script(nic), encoding="utf-8")
+            hook.write_text(network.plug_script(self.vmid, nic), encoding="utf-8")
             hook.chmod(0o755)
             card = {
                 "type": "veth",

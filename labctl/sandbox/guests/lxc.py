@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from labctl.sandbox.guests import check, container, disk, identity, idmap, image, network, orphans, ownership, recipe
+from labctl.sandbox.guests import check, container, disk, filters, identity, idmap, image, network, orphans, ownership, recipe
 from labctl.sandbox.guests.runtime import GuestSpec, RuntimeFailure, Usage
 
 CONTAINER_IMAGE = f"{recipe.NAME}-container"
@@ -97,6 +97,12 @@ class LxcRuntime:
         """Lay the cable from the machine's own namespace to `bridge`. Repeatable."""
         self.ownership.claim()
         self.network.plug_cable(interface, bridge)
+
+    def enforce(self, wanted: filters.Filter) -> None:
+        """Put the guests' firewall in force, whole."""
+        self.ownership.claim()
+        self.network.ensure()
+        filters.load(self.network, wanted)
 
     # Disks
 

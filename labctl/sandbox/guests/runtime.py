@@ -19,8 +19,9 @@ class RuntimeFailure(Exception):
 @dataclass(frozen=True)
 class NicSpec:
     """One card. `bridge` is a VNet or bridge in the node's namespace; None leaves it unplugged. `address` carries its
-    prefix ("100.64.0.34/16"). `isolated`: the port may not talk to other isolated ports, does not learn, and has a
-    static forwarding entry (`access.md` 1.2).
+    prefix ("100.64.0.34/16"). `isolated` (the VNet's `isolate-ports`): the port may not talk to other isolated ports. `learning` off (the
+    zone's `bridge-disable-mac-learning`): frames for its hardware address go to it alone. `firewall`: it stands behind a bridge of its
+    own, where the guest's firewall can filter it.
     """
 
     index: int
@@ -29,6 +30,8 @@ class NicSpec:
     address: str | None = None
     gateway: str | None = None
     isolated: bool = False
+    learning: bool = True
+    firewall: bool = False
 
 
 @dataclass(frozen=True)
