@@ -11,7 +11,7 @@ from concurrent import futures
 
 from infra.work import Work
 from labctl import errors
-from labctl.drivers.proxmox import guests, templates
+from labctl.drivers.proxmox import firewall, guests, templates
 from labctl.model import environment as environment_
 from labctl.model import plan as plan_
 
@@ -45,6 +45,7 @@ def waves(plan: plan_.Plan) -> Iterator[frozenset[str]]:
 def _one(work: Work, machine: environment_.Machine, seal: Seal) -> None:
     place = guests.Place(machine.node, "vm" if machine.kind == "vm" else "container", machine.vmid)
     if templates.is_template(work.cluster, place):
+        firewall.let_go(work.cluster, place, machine.address)
         return
     guests.start(work.cluster, place)
     try:
@@ -55,4 +56,5 @@ def _one(work: Work, machine: environment_.Machine, seal: Seal) -> None:
         raise
     templates.shut_down(work.cluster, place)
     templates.convert(work.cluster, place)
+    firewall.let_go(work.cluster, place, machine.address)
     work.say(f"{machine.name}: is a template now ({place})")

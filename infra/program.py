@@ -85,7 +85,8 @@ def _guest(machine: plan_.PlannedMachine, plan: plan_.Plan, site: site_.Site, de
         "name": f"{plan.environment}-{machine.name}",
         "cores": machine.cpus,
         "memory": machine.memory,
-        "nics": [_nic(nic) for nic in machine.nics],
+        "nics": [_nic(nic, managed=nic.vnet == site.management_vnet) for nic in machine.nics],
+        "admits": str(site.own_address),
         "installation": plan.installation,
         "environment": plan.environment,
         "machine": machine.name,
@@ -102,8 +103,9 @@ def _guest(machine: plan_.PlannedMachine, plan: plan_.Plan, site: site_.Site, de
     return Resource(guest.GUEST.name, f"guest-{machine.name}", {k: v for k, v in inputs.items() if v is not None}, tuple(needs))
 
 
-def _nic(nic: plan_.Nic) -> dict[str, Any]:
+def _nic(nic: plan_.Nic, *, managed: bool) -> dict[str, Any]:
     row = {"index": nic.index, "mac": nic.mac, "bridge": nic.vnet, "address": nic.address, "gateway": nic.gateway}
+    row["firewall"] = True if managed else None
     return {name: value for name, value in row.items() if value is not None}
 
 

@@ -20,7 +20,7 @@ from infra.engines import engine as engine_
 from infra.work import Work
 from labctl import errors, ports
 from labctl.drivers import gates
-from labctl.drivers.proxmox import access, guests, snapshots
+from labctl.drivers.proxmox import access, firewall, guests, snapshots
 from labctl.drivers.proxmox import client as client_
 from labctl.drivers.proxmox import cluster as cluster_
 from labctl.model import capacity
@@ -93,6 +93,10 @@ class Provisioner:
     def access_findings(self) -> tuple[str, ...]:
         """What the token lacks, one line each."""
         return tuple(access.findings(self._asking, self._site))
+
+    def wall_findings(self) -> tuple[tuple[str, str], ...]:
+        """What is open on the cluster's side of the management network, and what to switch on."""
+        return tuple(firewall.findings(self._asking, self._site))
 
     def preflight(self, plans: Sequence[plan_.Plan]) -> tuple[plan_.Plan, ...]:
         """See `ports.Provisioner`."""
@@ -224,7 +228,7 @@ def _up(to: cluster_.Cluster, machine: plan_.PlannedMachine, *, started: bool) -
     fact, known = f"stand-ins on {machine.node}", to.client.known
     if fact not in known:
         known[fact] = "stand-in" in str(guests.status(to, _place(machine)).get("running-qemu", ""))
-    return known[fact]
+    return bool(known[fact])
 
 
 def _worst(work: Work, outcome: engine_.Outcome) -> errors.LabctlError:

@@ -388,6 +388,10 @@ class Configurator(Protocol):
         """Run the plan's steps in order. Raises PlayFailed with host, task and message."""
 
 
+Neighbours = Callable[[], Sequence[Machine]]
+"""Machines of the class's other seats, those first whose services answer by now."""
+
+
 class Prober(Protocol):
     """SSH by paramiko. Filled by `drivers.ssh`."""
 
@@ -396,8 +400,11 @@ class Prober(Protocol):
         names and routes. Returns the machines with `host_key`. May be repeated.
         """
 
-    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress) -> None:
-        """Log in as the learner does on each machine with terminal access, then run the readiness checks. Raises CheckFailed
+    def prove(
+        self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: Progress, *, neighbours: Neighbours | None = None
+    ) -> None:
+        """Log in as the learner does on each machine with terminal access, then run the readiness checks. `neighbours` says, when asked,
+        whom on the management network a machine must not reach; asked for a class's first guest, None for never. Raises CheckFailed
         or Unreachable.
         """
 

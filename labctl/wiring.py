@@ -255,9 +255,10 @@ class Wiring:
             from labctl.drivers import paper
 
             return paper.Prober(self.site, self.site.paper_speed)
-        from labctl.drivers import ssh
+        from labctl.drivers import ssh, ssh_isolation
 
-        return ssh.Prober(self.site, self.authority, kept=self.kept)
+        walls = ssh_isolation.Walls(self.site, (self.settings.door_port, self.settings.api_port))
+        return ssh.Prober(self.site, self.authority, kept=self.kept, walls=walls)
 
     @cached_property
     def kept(self) -> ssh_kept.Kept:

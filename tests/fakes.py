@@ -284,7 +284,16 @@ class FakeProber:
     def leave(self, environment: str) -> None:
         self.left_open.discard(environment)
 
-    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
+    def prove(
+        self,
+        plan: Plan,
+        machines: Sequence[Machine],
+        folder: Path,
+        progress: ports.Progress,
+        *,
+        neighbours: ports.Neighbours | None = None,
+    ) -> None:
+        self.neighbours = neighbours
         assert all(machine.host_key for machine in machines)
         assert folder.name
         progress("logging in")

@@ -12,7 +12,7 @@ from urllib import parse
 from infra.resources import kind
 from infra.work import Work
 from labctl import errors
-from labctl.drivers.proxmox import configuration, guests
+from labctl.drivers.proxmox import configuration, firewall, guests
 from labctl.model import marks
 
 
@@ -44,7 +44,7 @@ def _vm(inputs: kind.Inputs) -> dict[str, str]:
     if inputs.get("balloon"):
         want["balloon"] = str(inputs["balloon"])
     for nic in inputs["nics"]:
-        want[f"net{nic['index']}"] = f"virtio={nic['mac']},bridge={nic['bridge']}"
+        want[f"net{nic['index']}"] = f"virtio={nic['mac']},bridge={nic['bridge']}{_filtered(nic)}"
     if inputs.get("sshKeys"):
         want |= {
             "ide2": f"{inputs['storage']}:cloudinit",
@@ -54,6 +54,17 @@ def _vm(inputs: kind.Inputs) -> dict[str, str]:
         }
         want |= {f"ipconfig{nic['index']}": _address(nic) for nic in inputs["nics"] if nic.get("address")}
     return want
+
+
+def _filtered(nic: dict[str, Any]) -> str:
+    """The management card only: on the lab's own networks learners may do what they like."""
+    return ",firewall=1" if nic.get("firewall") else ""
+
+
+def wall(inputs: kind.Inputs) -> firewall.Wall | None:
+    """What the guest's firewall lets through; None where no card is filtered."""
+    own = next((str(nic["address"]).partition("/")[0] for nic in inputs["nics"] if nic.get("firewall")), None)
+    return firewall.Wall(inputs["admits"], own) if own and inputs.get("admits") else None
 
 
 def _address(nic: dict[str, Any]) -> str:
@@ -66,7 +77,9 @@ def _container(inputs: kind.Inputs) -> dict[str, str]:
         want["features"] = "nesting=1"
     for nic in inputs["nics"]:
         address = _address(nic) if nic.get("address") else "ip=manual"
-        want[f"net{nic['index']}"] = f"name=eth{nic['index']},bridge={nic['bridge']},hwaddr={nic['mac']},{address},type=veth"
+        want[f"net{nic['index']}"] = (
+            f"name=eth{nic['index']},bridge={nic['bridge']},hwaddr={nic['mac']},{address},type=veth{_filtered(nic)}"
+        )
     return want
 
 
@@ -95,6 +108,8 @@ def _bring_about(work: Work, inputs: kind.Inputs) -> None:
     made = guests.clone(work.cluster, where, source, mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
     try:
         configuration.converge(work.cluster, where, wanted(inputs), new=made.config if made.new else None)
+        if held := wall(inputs):  # before it starts: a node needs a moment to put it in force
+            firewall.hold(work.cluster, where, held, cloned=source if made.new else None)
         if inputs.get("disk"):
             configuration.grow(work.cluster, where, int(inputs["disk"]), have=made.config)
         work.say(f"{name}: starting")
@@ -112,6 +127,8 @@ def _drift(work: Work, inputs: kind.Inputs) -> tuple[str, ...] | None:
     differs = set(configuration.difference(have, wanted(inputs)))
     if inputs.get("disk") and configuration.system_disk(where, have)[1] < int(inputs["disk"]):
         differs.add("disk")
+    if (held := wall(inputs)) and firewall.differs(firewall.look(work.cluster, where), held):
+        differs.add("firewall")
     return tuple(sorted(differs))
 
 
@@ -126,7 +143,7 @@ GUEST = kind.Kind(
         "node": str, "kind": str, "vmid": int, "template": int, "pool": str, "storage": str, "name": str, "cores": int, "memory": int,
         "nics": list, "installation": str, "environment": str, "machine": str, "note": str, "tags": list, "user": str,
     },
-    optional={"balloon": int, "disk": int, "nesting": bool, "sshKeys": list, "source": str},
+    optional={"admits": str, "balloon": int, "disk": int, "nesting": bool, "sshKeys": list, "source": str},
     replaces=frozenset({"node", "kind", "vmid", "template", "pool", "installation", "environment"}),
     identity=lambda inputs: str(inputs["vmid"]),
     make=_make,

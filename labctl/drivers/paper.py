@@ -121,9 +121,19 @@ class Prober:
         self._pass(self._times.enrol)
         return tuple(machines)
 
-    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
-        """See `ports.Prober`. Raises CheckFailed for a guest that is not this plan's, Unreachable for one that does not boot."""
-        del folder
+    def prove(
+        self,
+        plan: Plan,
+        machines: Sequence[Machine],
+        folder: Path,
+        progress: ports.Progress,
+        *,
+        neighbours: ports.Neighbours | None = None,
+    ) -> None:
+        """See `ports.Prober`. Raises CheckFailed for a guest that is not this plan's, Unreachable for one that does not boot. Paper sends
+        no packets, so nobody is tried.
+        """
+        del folder, neighbours
         self._meet(plan, machines, progress)
         # Machines are proven side by side, the checks of one after another.
         checks = max((sum(check.machine == machine.name for check in plan.checks) for machine in machines), default=0)

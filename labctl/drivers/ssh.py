@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from labctl import errors, ports
-from labctl.drivers import ssh_apps, ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_kept, ssh_parallel, ssh_seal
+from labctl.drivers import ssh_apps, ssh_ca, ssh_checks, ssh_connection, ssh_enrol, ssh_isolation, ssh_kept, ssh_parallel, ssh_seal
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedCheck, PlannedMachine
 from labctl.model.site import Site
@@ -57,7 +57,8 @@ def enter(
 
 
 class Prober:
-    """See the module. With `kept`, connections of `enrol` stay open for what follows, until `leave`. `user`, `port`, `patience`
+    """See the module. With `kept`, connections of `enrol` stay open for what follows, until `leave`. `walls` knows which classes were
+    looked at. `user`, `port`, `patience`
     (seconds until sshd must answer) and `insist` (seconds for which a refused login is tried again) differ only in unusual sites.
     """
 
@@ -67,6 +68,7 @@ class Prober:
         authority: ssh_ca.Authority,
         *,
         kept: ssh_kept.Kept | None = None,
+        walls: ssh_isolation.Walls | None = None,
         user: str = DEPLOY_USER,
         port: int = 22,
         patience: float = BOOT_SECONDS,
@@ -74,6 +76,7 @@ class Prober:
     ) -> None:
         self._site = site
         self._kept = kept
+        self._walls = walls or ssh_isolation.Walls(site)
         self._authority = authority
         self._user = user
         self._port = port
@@ -89,16 +92,34 @@ class Prober:
 
         return tuple(ssh_parallel.each(machines, one, progress))
 
-    def prove(self, plan: Plan, machines: Sequence[Machine], folder: Path, progress: ports.Progress) -> None:
+    def prove(
+        self,
+        plan: Plan,
+        machines: Sequence[Machine],
+        folder: Path,
+        progress: ports.Progress,
+        *,
+        neighbours: ports.Neighbours | None = None,
+    ) -> None:
         """See `ports.Prober`."""
+        first = next((machine for machine in machines if plan.machine(machine.name).family == "linux"), None)
+        looks = neighbours is not None and first is not None and self._walls.claim(plan.classroom)
+        met: Sequence[Machine] | None = None
 
         def one(machine: Machine, tell: ports.Progress) -> None:
             planned = plan.machine(machine.name)
             if planned.family == "linux":
-                self._prove(plan, planned, machine, folder, tell)
+                self._prove(plan, planned, machine, folder, tell, met if machine is first else None)
 
         try:
+            met = neighbours() if looks and neighbours else None
             ssh_parallel.each(machines, one, progress)
+        except BaseException as error:
+            if looks:
+                self._walls.forget(plan.classroom)
+            if isinstance(error, ssh_isolation.Reached):
+                error.machine = ""
+            raise
         finally:
             self.leave(plan.environment)
 
@@ -172,7 +193,15 @@ class Prober:
                 hint=f"The template needs the user '{self._user}' with the key that `labctl` shows for templates.",
             ) from error
 
-    def _prove(self, plan: Plan, planned: PlannedMachine, machine: Machine, folder: Path, tell: ports.Progress) -> None:
+    def _prove(
+        self,
+        plan: Plan,
+        planned: PlannedMachine,
+        machine: Machine,
+        folder: Path,
+        tell: ports.Progress,
+        met: Sequence[Machine] | None,
+    ) -> None:
         checks = [check for check in plan.checks if check.machine == machine.name]
         entered = "terminal" in planned.access
         trust = ssh_connection.Trust(self._authority, ssh_ca.host_name(plan, machine.name), machine.host_key)
@@ -181,6 +210,8 @@ class Prober:
             if not entered and not connection.certified:
                 # Nobody else will log in here: that labctl can again, after a reset say, is to be seen now.
                 self._meet(trust, machine)
+            if met is not None:
+                self._walls.look(machine, met, connection, tell)
             # After a start the services of the lab may come later than sshd; a degraded system is for the checks to judge.
             connection.root("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; exit 0\n", timeout=70)
             if entered:

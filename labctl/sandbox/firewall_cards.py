@@ -97,7 +97,8 @@ def _chain(own: Rules, cluster: Rules, way: str, index: int) -> tuple[str, ...]:
         for rule in _rules(own, cluster, way, index):
             lines += _words(rule, own, cluster)
     except NotUnderstood as reason:
-        return (*lines, f'drop comment "not understood here: {re.sub(r"[^ -~]|[^\w .:/+-]", "", str(reason))[:80]}"')
+        words = re.sub(r"[^A-Za-z0-9 .:/+_-]", "", str(reason))[:80]
+        return (*lines, f'drop comment "not understood here: {words}"')
     policy = str(own["options"].get(f"policy_{way}") or ("DROP" if way == "in" else "ACCEPT"))
     if policy == "ACCEPT":
         return (*lines, "accept")
@@ -127,9 +128,8 @@ def _words(rule: Rules, own: Rules, cluster: Rules) -> list[str]:
         if protocol not in _PROTOCOLS:
             raise NotUnderstood(protocol)
         parts.append(f"meta l4proto {'ipv6-icmp' if protocol == 'icmpv6' else protocol}")
-    for name in ("sport", "dport"):
-        if rule.get(name):
-            parts.append(f"th {name} {{ {', '.join(_ports(str(rule[name]), protocol))} }}")
+    ports = {name: _ports(str(rule[name]), protocol) for name in ("sport", "dport") if rule.get(name)}
+    parts += [f"th {name} {{ {', '.join(numbers)} }}" for name, numbers in ports.items()]
     verdict = "accept" if rule["action"] == "ACCEPT" else "drop"
     families = _families(rule, own, cluster)
     return [" ".join([*family, *parts, verdict]) for family in families]
@@ -141,8 +141,8 @@ def _families(rule: Rules, own: Rules, cluster: Rules) -> list[list[str]]:
     if not given:
         return [[]]
     found = []
-    for family, of in (("ip", lambda one: ":" not in one), ("ip6", lambda one: ":" in one)):
-        sides = {way: [one for one in all_ if of(one)] for way, all_ in given.items()}
+    for family in ("ip", "ip6"):
+        sides = {way: [one for one in all_ if (":" in one) == (family == "ip6")] for way, all_ in given.items()}
         if all(sides.values()):
             found.append([f"{family} {way} {{ {', '.join(side)} }}" for way, side in sides.items()])
     return found

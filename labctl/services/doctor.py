@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from labctl import errors, wiring
@@ -14,6 +15,9 @@ from labctl import settings as settings_
 from labctl.drivers import broker as broker_
 from labctl.drivers import paper
 from labctl.services import cable, cluster, engine, node, parts, taken
+
+if TYPE_CHECKING:
+    from infra import provisioner
 
 PROGRAMS = {"ssh": "openssh-client", "ip": "iproute2", "nft": "nftables"}
 """Program -> the Debian package that brings it."""
@@ -132,8 +136,14 @@ def _site(settings: settings_.Settings) -> Iterator[Finding]:
     try:
         for line in cluster.look(site).lines:
             yield Finding("cluster", True, line)
-        for text in _access(wired):
+        known = _provisioner(wired)
+        for text in known.access_findings():
             yield Finding("token", False, text, "Give it the roles of infra/deploy (least-privilege role).")
+        walls = known.wall_findings()
+        for text, remedy in walls:
+            yield Finding("guests' walls", False, text, remedy)
+        if not walls:
+            yield Finding("guests' walls", True, "the datacenter's firewall is on, the management VNet isolates its ports")
     except errors.LabctlError as error:
         yield Finding("cluster", False, error.message, error.hint or "`labctl up` starts the sandbox node.")
     if wired.paper:
@@ -147,9 +157,9 @@ def _site(settings: settings_.Settings) -> Iterator[Finding]:
         yield Finding("management network", True, f"{site.management} on {site.management_interface}, rules laid")
 
 
-def _access(wired: wiring.Wiring) -> tuple[str, ...]:
+def _provisioner(wired: wiring.Wiring) -> provisioner.Provisioner:
     # Pulumi's SDK takes a second to import.
     from infra import provisioner
 
     assert isinstance(wired.provisioner, provisioner.Provisioner)
-    return wired.provisioner.access_findings()
+    return wired.provisioner

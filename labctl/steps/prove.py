@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from labctl import ports
 from labctl.model import second_chances
-from labctl.model.environment import Environment, Machine, Step
+from labctl.model.environment import Environment, Machine, State, Step
 from labctl.steps import elsewhere
 from labctl.steps.kit import Done, Kit
+
+_ANSWERING = (State.READY, State.CONFIGURED, State.BUILT)
+_FEW = 3
+"""Machines that a guest tries to reach: what holds for them holds for all."""
 
 
 def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, ...] | Done:
@@ -19,5 +23,12 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
         progress("gone back to the learner's work: their login is proven, the checks of a fresh seat are not run")
         plan = plan.model_copy(update={"checks": ()})
     kit.wire.open(env.facts.machines)
-    kit.prober.prove(plan, env.facts.machines, kit.shelf.folder(plan.source), progress)
+    kit.prober.prove(plan, env.facts.machines, kit.shelf.folder(plan.source), progress, neighbours=lambda: neighbours(kit, env))
     return env.facts.machines
+
+
+def neighbours(kit: Kit, env: Environment) -> tuple[Machine, ...]:
+    """A few machines that run in other seats of the class, those first that have come furthest; then the seat's own others."""
+    others = [one for one in kit.environments.environments(classroom=env.classroom) if one.id != env.id and one.facts.state in _ANSWERING]
+    others.sort(key=lambda one: (_ANSWERING.index(one.facts.state), one.seat))
+    return (*(machine for one in others for machine in one.facts.machines), *env.facts.machines)[:_FEW]

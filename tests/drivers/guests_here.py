@@ -114,7 +114,9 @@ class GuestsHere:
 
     def start(self, plan_: Plan, one: PlannedMachine) -> None:
         held = {"isolated": True, "learning": False}
-        nics = tuple(NicSpec(nic.index, nic.mac, nic.vnet, nic.address, nic.gateway, **(held if nic.index == 0 else {})) for nic in one.nics)
+        nics = tuple(
+            NicSpec(nic.index, nic.mac, nic.vnet, nic.address, nic.gateway, **(held if nic.index == 0 else {})) for nic in one.nics
+        )
         identity = Identity(instance=str(one.vmid), hostname=f"{plan_.environment}-{one.name}")
         self.runtime.start(GuestSpec(vmid=one.vmid, cores=one.cpus, memory=one.memory, nics=nics, identity=identity))
 

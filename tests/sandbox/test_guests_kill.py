@@ -23,7 +23,8 @@ from labctl.sandbox.guests.runtime import GuestSpec, Identity, NicSpec
 runtime = lxc.LxcRuntime(Path({home!r}), {name!r}, Path({cache!r}), None)
 def step(word):
     print(word, flush=True)
-spec = GuestSpec({vmid}, 1, 256, (NicSpec(0, {mac!r}, "labmgmt", {address!r}, isolated=True, learning=False),), Identity("one", "short", "ada"))
+nic = NicSpec(0, {mac!r}, "labmgmt", {address!r}, isolated=True, learning=False)
+spec = GuestSpec({vmid}, 1, 256, (nic,), Identity("one", "short", "ada"))
 step("clone"); runtime.clone({source}, {vmid}, linked=True)
 step("start"); runtime.start(spec)
 step("snapshot"); runtime.snapshot({vmid}, "one")

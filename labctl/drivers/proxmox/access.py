@@ -36,6 +36,7 @@ def needed(site: site_.Site, version: tuple[int, int]) -> dict[str, frozenset[st
         f"/sdn/zones/{site.zone}": frozenset({"SDN.Allocate", "SDN.Audit", "SDN.Use"}),
         "/sdn": frozenset({"SDN.Allocate"}),
         "/nodes": frozenset({"Sys.Audit"}),
+        "/": frozenset({"Sys.Audit"}),
     }
 
 

@@ -85,8 +85,8 @@ class Client:
         )
         self._idle: queue.LifoQueue[requests.Session] = queue.LifoQueue()
         self._version: tuple[int, int] | None = None
-        self.known: dict[str, bool] = {}
-        """What was asked once and does not change while labctl runs."""
+        self.known: dict[str, Any] = {}
+        """What was asked once and does not change while labctl runs, or not soon."""
 
     def get(self, path: str, /, **parameters: Any) -> Any:
         """Read. Raises errors of `labctl.errors`."""

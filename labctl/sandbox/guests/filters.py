@@ -80,7 +80,7 @@ def _bridge(wanted: Filter) -> str:
     chains = "".join(_chain(f"{card.port}-ARP", [f"arp saddr ip {_set(card.arp)} return", "drop"]) for card in cards if card.arp)
     for card in cards:
         lines = [f"ether saddr != {card.mac} drop"] if card.macfilter else []
-        lines += [f'ether type arp jump {card.port}-ARP'] if card.arp else []
+        lines += [f"ether type arp jump {card.port}-ARP"] if card.arp else []
         chains += _chain(f"{card.port}-OUT", lines)
     ways = [f'iifname "fwln*" meta mark set {_INWARDS}', f'iifname "veth*" meta mark set {_OUTWARDS}']
     inspect = ["ether type { ip, ip6 } accept", *(f'iifname "{card.port}" jump {card.port}-OUT' for card in cards)]

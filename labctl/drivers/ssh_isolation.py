@@ -1,0 +1,128 @@
+"""Whether a guest is as alone on the management network as it should be (`access.md` 1.2, 1.3): tried from inside, by its root.
+
+It dials its neighbours and labctl itself. Whoever answers, be it only to refuse, could be reached; who is walled off is silent. All dials
+go out at once in one script, so that the look costs half a second, and only the first seat of a class pays it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labctl import errors, ports
+from labctl.drivers import ssh_connection
+from labctl.model.environment import Machine
+from labctl.model.site import Site
+
+SILENCE = 0.5
+"""Seconds without an answer that count as none: on one network it takes a millisecond."""
+
+SETTLED = 15.0
+"""Seconds for which an answer is tried again: nodes put guests' firewalls in force every ten (pve-firewall `pve_firewall.pm`)."""
+
+BELIEVED = 3600.0
+"""Seconds for which a class that was found walled is not looked at again by this process."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Somebody who must not answer. `labctl`: labctl itself, else another guest."""
+
+    name: str
+    address: str
+    port: int
+    labctl: bool = False
+
+
+class Reached(errors.CheckFailed):
+    """A guest reaches what it must not. No machine is to blame: making it anew would not help."""
+
+
+class Walls:
+    """What this process has found out about classes. `doors`: ports at which labctl itself listens; `patience`: seconds for which an
+    answer is tried again.
+    """
+
+    def __init__(self, site: Site, doors: Sequence[int] = (), *, patience: float = SETTLED) -> None:
+        self._site = site
+        self._doors = tuple(dict.fromkeys((22, *doors)))
+        self._patience = patience
+        self._guard = threading.Lock()
+        self._until: dict[str, float] = {}
+
+    def claim(self, classroom: str) -> bool:
+        """Whether the caller is the one to look at this class now; it says `forget` when nothing comes of it."""
+        with self._guard:
+            due = self._until.get(classroom, 0.0) <= time.monotonic()
+            if due:
+                self._until[classroom] = time.monotonic() + BELIEVED
+        return due
+
+    def forget(self, classroom: str) -> None:
+        """The look came to nothing: the next one looks again."""
+        with self._guard:
+            self._until.pop(classroom, None)
+
+    def targets(self, machine: Machine, neighbours: Sequence[Machine]) -> list[Target]:
+        """Whom this machine is to dial in vain."""
+        others = [one for one in neighbours if one.address != machine.address]
+        found = [Target(f"its neighbour {one.name}", one.address, 22) for one in others]
+        return found + [Target("labctl itself", str(self._site.own_address), port, labctl=True) for port in self._doors]
+
+    def look(self, machine: Machine, neighbours: Sequence[Machine], connection: ssh_connection.Connection, tell: ports.Progress) -> None:
+        """Raises Reached, or Unreachable when the guest ends the connection."""
+        wanted, begun = self.targets(machine, neighbours), time.monotonic()
+        while True:
+            answered = read(connection.root(script(wanted), timeout=30).stdout, wanted)
+            if answered is None:
+                tell(f"{machine.name}: has no bash to try the management network with, so its walls are NOT proven")
+                return
+            if not answered:
+                whom = "labctl (there is no neighbour to try yet)" if wanted[0].labctl else "labctl and its neighbours"
+                tell(f"{machine.name}: cannot reach {whom} over the management network ({time.monotonic() - begun:.1f} s)")
+                return
+            if time.monotonic() - begun >= self._patience:
+                raise _refusal(machine, answered, self._site)
+            time.sleep(1.0)  # the pause between two looks at a node that is putting rules in force
+
+
+def script(targets: Sequence[Target]) -> str:
+    """For root's shell: a line `open N` or `refused N` for each that answers, and a last one that says that it was tried."""
+    dials = " ".join(f"dial {number} {one.address} {one.port} &" for number, one in enumerate(targets))
+    dial = (
+        'dial() { if said=$( (exec 3<>"/dev/tcp/$2/$3") 2>&1 ); then echo "open $1"; '
+        'else case "$said" in *efused*) echo "refused $1";; esac; fi; }'
+    )
+    return (
+        "if command -v bash >/dev/null && command -v timeout >/dev/null; then\n"
+        f"LC_ALL=C timeout {SILENCE:g} bash -c '{dial}; {dials} wait' </dev/null\n"
+        "echo tried\nelse echo lacking\nfi\nexit 0\n"
+    )
+
+
+def read(said: str, targets: Sequence[Target]) -> list[Target] | None:
+    """Who answered; None when it could not be tried. Raises Unreachable when the script did not come to its end."""
+    lines = said.split("\n")
+    if "lacking" in lines:
+        return None
+    if "tried" not in lines:
+        raise errors.Unreachable("the look at the management network was cut off")
+    numbers = sorted({int(line.split()[1]) for line in lines if line.startswith(("open ", "refused "))})
+    return [targets[number] for number in numbers]
+
+
+def _refusal(machine: Machine, answered: Sequence[Target], site: Site) -> Reached:
+    """What is open, and what to switch on."""
+    whom = ", ".join(f"{one.name} ({one.address}:{one.port})" for one in answered)
+    hints = []
+    if any(not one.labctl for one in answered):
+        hints.append(f"set isolate-ports on the VNet {site.management_vnet} and switch the datacenter's firewall on")
+    if any(one.labctl for one in answered):
+        hints.append("lay labctl's own rules on this machine (`labctl up`)")
+    hint = "; ".join(hints)
+    return Reached(
+        f"{machine.name} reaches over the management network what it must not: {whom}.",
+        hint=f"{hint[0].upper()}{hint[1:]}. `labctl doctor` shows what is missing; then reset the seat.",
+    )
