@@ -77,7 +77,7 @@ class Walls:
         while True:
             answered = read(connection.root(script(wanted), timeout=30).stdout, wanted)
             if answered is None:
-                tell(f"{machine.name}: has no bash to try the management network with, so its walls are NOT proven")
+                tell(f"{machine.name}: lacks bash or timeout to try the management network with: its walls are NOT proven")
                 return
             if not answered:
                 whom = "labctl (there is no neighbour to try yet)" if wanted[0].labctl else "labctl and its neighbours"

@@ -170,15 +170,19 @@ def _address(text: str, own: Rules, cluster: Rules) -> str:
     try:
         if dash:
             return f"{ipaddress.ip_address(low)}-{ipaddress.ip_address(high)}"
-        network = ipaddress.ip_network(text, strict=False)
-        return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+        return _bare(text)
     except ValueError:
         name = text.rpartition("/")[2].lower()
     for known in (own, cluster):
         for alias, facts in known["aliases"].items():
             if alias.lower() == name:
-                return str(ipaddress.ip_network(str(facts["cidr"]), strict=False))
+                return _bare(str(facts["cidr"]))
     raise NotUnderstood(text)
+
+
+def _bare(text: str) -> str:
+    network = ipaddress.ip_network(text, strict=False)
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
 
 
 def _ports(text: str, protocol: str) -> Iterator[str]:
