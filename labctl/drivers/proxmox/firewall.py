@@ -101,13 +101,13 @@ def _steps(found: Found, wall: Wall) -> Iterator[tuple[str, str, dict[str, Any]]
     """The calls that are still needed: method, path below the firewall, parameters. What admits goes last."""
     if options := {name: value for name, value in OPTIONS.items() if found.options.get(name) != value}:
         yield "PUT", "/options", options
-    if found.members is None:
+    have = None if found.members is None else {_bare(one) for one in found.members}
+    if have and have != {wall.own}:
+        yield "DELETE", f"/ipset/{OWN}", {"force": 1}
+        have = None
+    if have is None:
         yield "POST", "/ipset", {"name": OWN}
-    have = [_bare(one) for one in found.members or ()]
-    for told, bare in zip(found.members or (), have, strict=True):
-        if bare != wall.own:
-            yield "DELETE", f"/ipset/{OWN}/{told}", {}
-    if wall.own not in have:
+    if not have:
         yield "POST", f"/ipset/{OWN}", {"cidr": wall.own}
     good = [number for number, rule in enumerate(found.rules) if _is(rule, wall.rule)]
     for number in reversed(range(len(found.rules))):  # from the end, for those behind move up
