@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from labctl import errors
-from labctl.model.environment import Environment, Facts, Lease, Machine, Step, Trouble, Wanted, Wishes
+from labctl.model.environment import Environment, Facts, Lease, Machine, State, Step, Trouble, Wanted, Wishes
 from labctl.steps import build, configure, kit, prove, remove, reset, table
 from tests import fakes
 
@@ -19,8 +20,13 @@ class OnePlan:
 
     bound = ""
 
+    all: Sequence[Environment] = ()
+
     def plan(self, environment):
         return fakes.plan(environment, 1).model_copy(update={"bound": self.bound})
+
+    def environments(self, *, classroom):
+        return tuple(one for one in self.all if one.classroom == classroom)
 
 
 @pytest.fixture
@@ -141,6 +147,24 @@ def test_prove_returns_the_machines_unchanged(tools, env, script):
     script.calls.clear()
     assert prove.run(tools, env, print) == (MACHINE,)
     assert verbs(script) == ["open", "prove"]
+
+
+def seat(number, state):
+    machines = tuple(replace(MACHINE, name=f"{state}-{number}-{index}") for index in range(2))
+    lease = Lease(fakes.NOON, fakes.NOON.replace(hour=20))
+    return Environment(f"o{number}", "monday", number, number, Wishes(Wanted.READY, lease), Facts(state=state, machines=machines))
+
+
+def test_a_guest_is_to_be_alone_among_machines_of_other_seats_those_that_have_come_furthest_first(tools, env):
+    store = OnePlan()
+    store.all = [env, seat(2, State.BUILT), seat(4, State.CONFIGURED), seat(3, State.READY), seat(5, State.NEW), seat(6, State.GONE)]
+    tools = replace(tools, environments=store)
+    configure.run(tools, env, print)
+    build.run(tools, env, print)
+    prove.run(tools, env, print)
+    assert [one.name for one in tools.prober.neighbours()] == ["ready-3-0", "ready-3-1", "configured-4-0"]
+    store.all = [env]
+    assert tools.prober.neighbours() == (MACHINE,)  # the seat's own others, if it has any
 
 
 def test_reset_rolls_back_and_nothing_more(tools, env, script):
