@@ -11,11 +11,10 @@ import json
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from tests.attacks import Attempt
+from tests.attacks import Tried, rows
 
-ROW = "mgmt net"
 CARD = "eth0"
 """The management card inside a guest."""
 
@@ -34,7 +33,6 @@ class Targets:
     outer: Sequence[str] = ()
     neighbours: Sequence[str] = ()
     beyond: Sequence[tuple[str, int]] = (("169.254.169.254", 80), ("192.0.2.1", 443))
-    more: dict[str, list[object]] = field(default_factory=dict)
 
 
 _DIAL = """
@@ -119,25 +117,24 @@ print(json.dumps([answers[i] for i in range(len(asked))]))
 """
 
 
-def reach(run: Run, targets: Targets) -> list[Attempt]:
+def reach(run: Run, targets: Targets) -> list[Tried]:
     """Everything that a guest could dial, ping or route to."""
-    asked: dict[str, list[object]] = {}
-    for port in targets.ports:
-        asked[f"labctl's own port {port} by TCP"] = ["dial", targets.labctl, port]
-    asked["labctl's own port 9 by UDP"] = ["udp", targets.labctl, 9]
-    asked["labctl by ping"] = ["ping", targets.labctl, 0]
-    asked["everybody by IPv6 (ff02::1)"] = ["six", "ff02::1", 0]
+    services: dict[str, list[object]] = {f"labctl's own port {port} by TCP": ["dial", targets.labctl, port] for port in targets.ports}
+    services["labctl's own port 9 by UDP"] = ["udp", targets.labctl, 9]
+    services["labctl by ping"] = ["ping", targets.labctl, 0]
+    services["everybody by IPv6 (ff02::1)"] = ["six", "ff02::1", 0]
     for address in targets.outer:
-        asked[f"labctl's machine by its other address {address}"] = ["routed", address, targets.ports[0], targets.labctl]
-    for address in targets.neighbours:
-        asked[f"another guest ({address}) by TCP"] = ["dial", address, 22]
-        asked[f"another guest ({address}) by ping"] = ["ping", address, 0]
-        asked[f"another guest ({address}) through labctl"] = ["routed", address, 22, targets.labctl]
+        services[f"labctl's machine by its other address {address}"] = ["routed", address, targets.ports[0], targets.labctl]
     for address, port in targets.beyond:
-        asked[f"{address} through labctl"] = ["routed", address, port, targets.labctl]
-    asked |= targets.more
-    answers = json.loads(run(_DIAL.format(card=CARD, asked=json.dumps(list(asked.values())))))
-    return [Attempt(ROW, attack, not reached) for attack, reached in zip(asked, answers, strict=True)]
+        services[f"{address} through labctl"] = ["routed", address, port, targets.labctl]
+    neighbours: dict[str, list[object]] = {}
+    for address in targets.neighbours:
+        neighbours[f"another guest ({address}) by TCP"] = ["dial", address, 22]
+        neighbours[f"another guest ({address}) by ping"] = ["ping", address, 0]
+        neighbours[f"another guest ({address}) through labctl"] = ["routed", address, 22, targets.labctl]
+    asked = [(rows.MGMT_SERVICES, *one) for one in services.items()] + [(rows.MGMT_NEIGHBOURS, *one) for one in neighbours.items()]
+    answers = json.loads(run(_DIAL.format(card=CARD, asked=json.dumps([how for _, _, how in asked]))))
+    return [Tried(row, attack, not reached) for (row, attack, _), reached in zip(asked, answers, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -176,13 +173,13 @@ _CLAIMS = "[arp(own, 1, own, victim, victim), arp(own, 2, own, victim, victim), 
 _THEFTS = "[arp(stolen, 1, stolen, victim, victim), arp(stolen, 2, stolen, victim, router), syn(stolen, victim)]"
 
 
-def claim(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> list[Attempt]:
+def claim(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> list[Tried]:
     """ "That address is mine": ARP requests and answers in the victim's name. `right`: labctl still reaches the victim itself."""
     run(_FRAMES.format(card=CARD, victim=victim.address, router=labctl, mac=victim.mac, frames=_CLAIMS, seconds=0.5))
-    return [Attempt(ROW, "another guest's address claimed by ARP", right())]
+    return [Tried(rows.MGMT_FORGED, "another guest's address claimed by ARP", right())]
 
 
-def steal(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> list[Attempt]:
+def steal(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> list[Tried]:
     """The victim's address and hardware address both, in forged frames that give the bridge no rest; `right` (as in `claim`) is asked
     again and again meanwhile.
     """
@@ -193,12 +190,12 @@ def steal(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> l
     while thief.is_alive():
         seen.append(right())
     thief.join()
-    return [Attempt(ROW, "another guest's address and hardware address stolen", all(seen))]
+    return [Tried(rows.MGMT_FORGED, "another guest's address and hardware address stolen", all(seen))]
 
 
-def as_other_account(address: str, port: int, uid: int = 65534) -> list[Attempt]:
+def as_other_account(address: str, port: int, uid: int = 65534) -> list[Tried]:
     """A process of labctl's machine that is not labctl dials a guest."""
     probe = f"import socket; socket.create_connection(({address!r}, {port}), timeout=2)"
     command = ["setpriv", "--reuid", str(uid), "--clear-groups", "/usr/bin/python3", "-c", probe]
     done = subprocess.run(command, capture_output=True, check=False)
-    return [Attempt(ROW, "a guest dialled by another account of labctl's machine", done.returncode != 0)]
+    return [Tried(rows.MGMT_UID, "a guest dialled by another account of labctl's machine", done.returncode != 0)]
