@@ -5,6 +5,10 @@ is worked out by `firewall_cards`; here it becomes two tables in the node's name
     bridge   what is no IP: the card's own hardware address, ARP for its own addresses only
     inet     invalid packets go, answers pass, then the card's chain: inwards (`-IN`) or outwards (`-OUT`)
 
+A packet is tracked on the card's bridge and again on the VNet's. So a refusal (RST) of a connection that was never answered is let
+through by the first, which forgets the connection at once, and dropped by the second as invalid: a closed port of a guest with a
+filtered card is silent. That is the kernel's own doing, so to be expected there too (not run on Proxmox).
+
 Which way a packet crosses a card's bridge nft cannot see (there is no physdev here), so the bridge table marks it on its way in.
 
 Where it differs from Proxmox, it is stricter: REJECT drops without an answer, a rule that is not understood here (macros, ICMP types
