@@ -34,7 +34,9 @@ def test_a_class_on_paper_is_real_but_for_its_guests_and_says_so(paper):
     assert "PAPER" in paper("class", "list").stdout
     status = paper("status").stdout
     assert "IT IS A PAPER CLUSTER of 3 nodes, its clock runs 40 times as fast as ours" in status
-    assert "PAPER CLUSTER" in paper("doctor").stdout
+    told = paper("doctor").stdout
+    assert "PAPER CLUSTER" in told
+    assert "the management VNet isolates its ports" in told
 
     refused = paper("ssh", "tuesday", "1")
     assert refused.returncode == 1
