@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from tests.attacks import Tried, apps, browser, codes, desktop, door, door_load, guest, pages, papers, rows, terminal
+from tests.attacks import Tried, apps, browser, codes, desktop, door, door_load, guest, network, pages, papers, rows, terminal
 from tests.attacks.world import World, made
 
 Attacks = Callable[[World], Sequence[Tried]]
@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[Attacks, ...]] = {
     "pages": (pages.csrf, pages.frames, pages.ids, pages.script),
     "browser": (browser.watchers, browser.script),
     "relay": (codes.paths,),
+    "network": (network.management,),
     "crowd": (terminal.many,),
     "lease": (papers.after_the_lease,),
 }
