@@ -19,7 +19,7 @@ def health(response: Response) -> shapes.Health:
     return shapes.Health(version=importlib.metadata.version("labctl"))
 
 
-@router.get("/me", tags=["labctl"], summary="Whose token this is", responses=problems.answers(401))
+@router.get("/me", tags=["labctl"], summary="Whose token this is", responses=problems.answers(401, 403))
 def me(asker: who.Anyone, house: who.House) -> shapes.Me:
     """A learner finds their classroom and seat here."""
     if asker.environment is None:

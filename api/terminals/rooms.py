@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from api.terminals import frames
@@ -16,6 +16,9 @@ from labctl import errors, terminals
 from labctl.model import viewing
 
 LOOK_SECONDS = 1.0
+
+BY_TIME = timedelta(seconds=5)
+"""Where nothing was written only time ends anything: leases, which are known here, and sessions and tokens, a little later at most."""
 
 SEAT = 24
 """Terminals of one seat, of all who are at it together: some tabs of its learner, and a few who watch."""
@@ -36,6 +39,9 @@ Typing = Callable[[frozenset[str]], Awaitable[frozenset[str]]]
 
 Answered = Callable[[terminals.Admission, viewing.Answer], Awaitable[None]]
 """A learner's answer to those who want to type along, to be kept."""
+
+Written = Callable[[], Awaitable[int | None]]
+"""`ports.Changes.written`. Raises LabctlError."""
 
 CODES = {viewing.Ending.SEAT: frames.CLOSED, viewing.Ending.PERSON: frames.TICKET}
 
@@ -64,11 +70,14 @@ class Viewer(Protocol):
 class Rooms:
     """All terminals and desktops of this process."""
 
-    def __init__(self, ended: Ended, typing: Typing, answered: Answered, now: Callable[[], datetime]) -> None:
+    def __init__(self, ended: Ended, typing: Typing, answered: Answered, written: Written, now: Callable[[], datetime]) -> None:
         self._ended = ended
         self._typing = typing
         self._answered = answered
+        self._written = written
         self._now = now
+        self._seen: int | None = None
+        self._looked: datetime | None = None
         self._viewers: set[Viewer] = set()
         self._looking: asyncio.Task[None] | None = None
         self._said: set[asyncio.Task[None]] = set()
@@ -82,6 +91,7 @@ class Rooms:
         """While it is there. Raises Conflict where the seat has too many already."""
         self._count(viewer)
         self._viewers.add(viewer)
+        self._seen = None  # what was written since it was admitted may have been looked at without it
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
         try:
@@ -188,16 +198,26 @@ class Rooms:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
 
+    async def _due(self) -> bool:
+        """Whether anything can have ended since the last look: to ask about everybody costs more than all that they type."""
+        written, now = await self._written(), self._now()
+        before, self._seen = self._seen, written
+        still = before is not None and before == self._seen and self._looked is not None and abs(now - self._looked) < BY_TIME
+        return not still or any(one.admission.way.until <= now for one in self._viewers)
+
     async def look(self) -> None:
         """One look."""
-        inside = set(self._viewers)
-        with contextlib.suppress(errors.LabctlError):
-            await self._let_type()
         try:
+            if not await self._due():
+                return
+            self._looked = self._now()
+            with contextlib.suppress(errors.LabctlError):
+                await self._let_type()
+            inside = set(self._viewers)
             ended = await self._ended(frozenset(one.admission.ticket for one in inside))
         except errors.LabctlError as error:
             _log.warning("cannot ask who may stay at a terminal: %s", error)
-            now = self._now()
+            now, inside, self._seen = self._now(), set(self._viewers), None
             ended = {one.admission.ticket: viewing.Ending.SEAT for one in inside if one.admission.way.until <= now}
         for one in inside:
             why = ended.get(one.admission.ticket)

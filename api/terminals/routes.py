@@ -56,7 +56,11 @@ def hall(wired: wiring.Wiring) -> Hall:
         await to_thread.run_sync(lambda: wired.terminals.answer(way.classroom, way.seat, answer, who=learner.ticket.who))
 
     inside = guests.Guests(wired.authority.host_authority, certify, port=wired.guest_port)
-    return Hall(wired, inside, rooms.Rooms(ended, typing, answered, wired.clock.now))
+
+    async def written() -> int | None:
+        return await to_thread.run_sync(wired.changes.written)
+
+    return Hall(wired, inside, rooms.Rooms(ended, typing, answered, written, wired.clock.now))
 
 
 @router.post(

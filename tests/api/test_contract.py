@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from labctl import ports
 from tests.api import conftest, test_roles
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "6"))
+"""Requests of each kind for each role; a few hundred take minutes and find no more than what changed."""
 
 
 def test_every_operation_says_what_it_does_and_every_error_it_may_give(house):
@@ -38,6 +44,7 @@ def furnished(tmp_path_factory):
     house.open()
     house.settle()
     house.learner()
+    house.secrets["door"] = house.wiring.tokens.create(ports.Token("door", "door"))
     yield house
     house.wiring.database.dispose()
 
@@ -51,7 +58,7 @@ def shown(house, role):
     return {"Authorization": f"Bearer {secret}"} if secret else {}
 
 
-@pytest.mark.parametrize("role", ["nobody", "trainer", "it", "learner", "author", "co-trainer"])
+@pytest.mark.parametrize("role", ["nobody", "trainer", "it", "learner", "author", "co-trainer", "door"])
 def test_no_request_makes_the_api_fail_and_each_answer_is_as_told(furnished, role):
     headers = shown(furnished, role)
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", furnished.app)
@@ -62,7 +69,7 @@ def test_no_request_makes_the_api_fail_and_each_answer_is_as_told(furnished, rol
         if api.path.endswith("/events"):
             continue
 
-        @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
         @api_given(api)
         def probe(case):
             case.call_and_validate(headers=headers, checks=checks)

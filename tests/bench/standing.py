@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,8 @@ class Standing:
         self.home.chmod(0o755)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.wired = wiring.Wiring(settings.Settings(home=self.home, api_port=self.port, blueprints=[self.home / "blueprints"]))
+        chosen = settings.Settings(home=self.home, api_port=self.port, door_port=free_port(), blueprints=[self.home / "blueprints"])
+        self.wired = wiring.Wiring(chosen)
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith("LABCTL_")} | {
             "LABCTL_HOME": str(self.home),
             "LABCTL_API_PORT": str(self.port),
@@ -93,8 +95,8 @@ class Standing:
         """A bearer token's secret."""
         return self.wired.tokens.create(ports.Token(name, role))
 
-    def start(self, what: str, *words: str, ready: str) -> psutil.Process:
-        """One of labctl's processes (`python -m what`), once `ready` answers; it ends with this object."""
+    def start(self, what: str, *words: str, ready: str | int) -> psutil.Process:
+        """One of labctl's processes (`python -m what`), once `ready` answers: an address, or a port on loopback."""
         command = [sys.executable, "-m", what, *words]
         with (self.home / f"{what}.log").open("a") as log:
             child = subprocess.Popen(command, env=self.environment, cwd=REPOSITORY, stdout=log, stderr=log)
@@ -160,9 +162,17 @@ def load() -> str:
     return "load " + " ".join(f"{one:.1f}" for one in os.getloadavg())
 
 
-def _answers(url: str) -> bool:
+def listens(host: str, port: int) -> bool:
+    """Whether somebody answers there at all."""
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
+
+
+def _answers(ready: str | int) -> bool:
+    if isinstance(ready, int):
+        return listens("127.0.0.1", ready)
     try:
-        with urllib.request.urlopen(url, timeout=2):
+        with urllib.request.urlopen(ready, timeout=2):
             return True
     except OSError:
         return False
