@@ -93,6 +93,13 @@ def read(wired: wiring.Wiring, notes: Notes, slug: str) -> shapes.Board:
     return shapes.Board(classroom=shown.classroom(room, seats, paper=wired.paper, message=newest), seats=seats, now=now)
 
 
+def _timed(wired: wiring.Wiring, notes: Notes, slug: str) -> tuple[shapes.Board, float]:
+    """With the CPU seconds it took: a machine that is busy with other things is no reason to look less often."""
+    begun = time.thread_time()
+    board = read(wired, notes, slug)
+    return board, time.thread_time() - begun
+
+
 def _beside(wired: wiring.Wiring, room: classroom_.Classroom) -> dict[int, shown.Beside]:
     """Who waits for help since when (in a closed class nobody), how far they are in the guide and with its tasks, and who asks to type
     along.
@@ -265,9 +272,7 @@ class Boards:
             turned = self._tide.next()
             took = LOOK_EVERY * SHARE
             try:
-                begun = time.monotonic()
-                board = await to_thread.run_sync(read, self._wired, self._notes, slug)
-                took = time.monotonic() - begun
+                board, took = await to_thread.run_sync(_timed, self._wired, self._notes, slug)
             except errors.TemporaryError:
                 # The store is busy for a moment: the next look will see.
                 pass
