@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,6 +22,16 @@ from tests.bench.guest_here import ACCOUNT
 from tests.bench.house import free_port
 
 WAYS = ("door", "openssh", "straight")
+
+_KEPT = """
+import ctypes, os, signal, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER: what its processes leave behind comes to this one
+child = subprocess.Popen(sys.argv[1:])
+signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+while os.wait()[0] != child.pid:
+    pass
+"""
+"""sshd's monitor of a session may end before the process that carried it; its CPU seconds would be nobody's."""
 
 _SSHD = """\
 Port {port}
@@ -111,7 +122,7 @@ class Jump:
 
     @property
     def process(self) -> psutil.Process:
-        """The listener."""
+        """What holds the listener, and whatever its sessions left behind."""
         assert self._sshd is not None
         return psutil.Process(self._sshd.pid)
 
@@ -122,10 +133,9 @@ class Jump:
         script = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/shadow" /etc/shadow && exec "$@"'
         become = ["setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups", "--no-new-privs", "--bounding-set=-all"]
         words = ["unshare", "--mount", "sh", "-c", script, str(self.folder), *become]
+        words = [sys.executable, "-c", _KEPT, *words, "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "config")]
         with (self.folder / "log").open("w") as log:
-            self._sshd = subprocess.Popen(
-                [*words, "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "config")], stdin=subprocess.DEVNULL, stderr=log
-            )
+            self._sshd = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=log)
         end = time.monotonic() + 30
         while not standing.listens("127.0.0.1", self.port):
             if self._sshd.poll() is not None or time.monotonic() > end:
