@@ -54,14 +54,15 @@ class Boxes:
             self._house.examining.prepare(self._seat.slug, self._seat.number)
         book = guides.of(self._house, self._seat.slug, self._seat.number, seat.environment)
         page = book.pages[min(max(1, self._page), len(book.pages)) - 1]
-        parts = []
+        texts = {"score": render.fragment("guide_score.html", spoken, zone, guide=book)}
         for box in (book.boxes[task] for task in page.tasks if task in book.boxes):
             address = f"/seat/{seat.environment}"
-            text = render.fragment("task.html", spoken, zone, box=box, address=address, shown=self._page, own=self._own, wrong="")
-            if self._sent.get(box.id) != text:
-                self._sent[box.id] = text
-                parts.append(f'<hx-partial hx-target="#task-{box.id}" hx-swap="outerMorph">{text}</hx-partial>')
-        return parts
+            texts[f"task-{box.id}"] = render.fragment(
+                "task.html", spoken, zone, box=box, address=address, shown=self._page, own=self._own, wrong=""
+            )
+        fresh = {name: text for name, text in texts.items() if self._sent.get(name) != text}
+        self._sent.update(fresh)
+        return [f'<hx-partial hx-target="#{name}" hx-swap="outerMorph">{text}</hx-partial>' for name, text in fresh.items()]
 
 
 async def patrol(house: wiring.Wiring, seat: Mine) -> None:

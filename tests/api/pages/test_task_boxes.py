@@ -121,11 +121,12 @@ def test_an_open_page_is_sent_the_boxes_that_changed(house):
 
     follow = boxes.Boxes(house.wiring, Mine("monday", 1, None, row()), 1, own=True)
     first = follow.changed(row(), "en", UTC)
-    assert [re.findall(r'id="task-([a-z]+)"', part) for part in first] == [["look"], ["file"]]
+    assert [part.split('"')[1] for part in first] == ["#score", "#task-look", "#task-file"]
     assert follow.changed(row(), "en", UTC) == []
     house.pass_(seconds=1)
     house.wiring.tasking.give_up("monday", 1, "look", who="ada")
-    (part,) = follow.changed(row(), "en", UTC)
+    score, part = follow.changed(row(), "en", UTC)
+    assert "1 of 4 tasks" in score
     assert part.startswith('<hx-partial hx-target="#task-look"')
 
 
