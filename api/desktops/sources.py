@@ -26,7 +26,7 @@ class Desktop:
 
 @contextlib.asynccontextmanager
 async def desktop(wired: wiring.Wiring, inside: guests.Guests, admission: terminals.Admission) -> AsyncIterator[Desktop]:
-    """Raises Unreachable, Forbidden."""
+    """Raises Unreachable, and Forbidden where the seat may be entered no more."""
     async with contextlib.AsyncExitStack() as ending:
         try:
             found = await ending.enter_async_context(_of_guest(inside, admission))
@@ -54,5 +54,10 @@ async def _of_guest(inside: guests.Guests, admission: terminals.Admission) -> As
 async def _console(wired: wiring.Wiring, admission: terminals.Admission) -> AsyncIterator[Desktop]:
     if admission.screen is None:
         raise errors.Unreachable("the machine has no screen")
-    async with wired.consoles.console(admission.screen) as console:
+    async with contextlib.AsyncExitStack() as ending:
+        try:
+            console = await ending.enter_async_context(wired.consoles.console(admission.screen))
+        except (errors.Forbidden, errors.NotFound) as error:
+            # Of the node, not of the seat: the page must not say that the seat is closed.
+            raise errors.Unreachable(f"Proxmox does not show the machine's screen: {error.message}") from None
         yield Desktop(console.streams, await rfb.enter(console.streams, console.password), "console")
