@@ -46,7 +46,6 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
         address=f"/seat/{seat.seat.environment}",
         text=guide_html.text,
         files=guides.files(book.pages[shown - 1]) if book.pages else (),
-        hand=house.helping.hand(seat.slug, seat.number),
         messages=house.helping.messages(seat.slug, 5),
         machines=seats.enterable(house, seat.seat.environment),
         desktops=seats.with_desktop(house, seat.seat.environment),
@@ -69,9 +68,11 @@ async def seat_events(
     watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)],
     page: int = 1,
     shown: str = "",
+    hand: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """The seat's own state as it changes, and the boxes on this page of its guide; of others nothing is sent. `ready` when it has become
-    so since the page was made, which has `shown` another status; `moved` when the machines went to another seat.
+    so since the page was made, which has `shown` another status; the question for help when the `hand` of the page is no longer how it
+    is; `moved` when the machines went to another seat.
     """
     spoken, zone = render.language(request), render.zone(request)
     own = asker.person.owns(seat.seat.environment)
@@ -89,6 +90,11 @@ async def seat_events(
                 before = text
                 part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
                 yield ServerSentEvent(raw_data=part, id=change.id, retry=1000)
+            if (now.hand_since is not None) != hand:
+                hand = not hand
+                # Not at every change of the seat: whoever types what it is about keeps what they typed.
+                text_ = render.fragment("learner_hand.html", spoken, zone, seat=now)
+                yield ServerSentEvent(raw_data=f'<hx-partial hx-target="#hand" hx-swap="outerMorph">{text_}</hx-partial>', id=change.id)
             for part in await to_thread.run_sync(boxes.changed, now, spoken, zone):
                 yield ServerSentEvent(raw_data=part, id=change.id)
             if now.status == "ready" and not ready:

@@ -138,6 +138,18 @@ def test_a_learner_is_sent_their_own_state_and_messages_and_nothing_of_others(wa
     assert "Grace" not in told
 
 
+def test_a_learner_whose_hand_was_taken_down_is_asked_again_and_nobody_else_loses_what_they_type(watched, view):
+    watched.learner(seat=1)
+    watched.wiring.helping.raise_hand("monday", 1, "", who="ada")
+    environment = watched.wiring.desk.seat("monday", 1)[1].id
+    viewer = view(f"/seat/{environment}/events?hand=true", watched.secrets["learner-monday-1"])
+    assert "#hand" not in viewer.next()["data"]
+    watched.wiring.helping.lower_hand("monday", 1, who="trainer")
+    assert 'id="help"' in viewer.until(lambda event: "#hand" in event["data"])["data"]
+    watched.wiring.helping.broadcast("monday", "Well done", who="trainer")
+    assert said(viewer, "Well done").count('id="help"') == 0
+
+
 def test_a_learner_hears_nothing_of_anothers_seat(watched, view):
     watched.learner(seat=1)
     other = watched.wiring.desk.seat("monday", 2)[1].id
