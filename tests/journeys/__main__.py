@@ -8,7 +8,7 @@ import sys
 import time
 
 from tests.browser import chromium
-from tests.journeys import breaking, closing, coming_in, helping, keyboard, learning, opening, stage, stumbling, telling
+from tests.journeys import breaking, browsing, closing, coming_in, helping, keyboard, learning, opening, stage, stumbling, telling
 
 JOURNEYS = (
     ("IT comes in and invites a trainer", coming_in.walk),
@@ -16,6 +16,7 @@ JOURNEYS = (
     ("A learner joins by code and works", learning.walk),
     ("A trainer helps: watch, join, reset", helping.walk),
     ("The API is killed while a learner types", breaking.walk),
+    ("A learner opens a web app beside the guide", browsing.walk),
     ("What goes wrong gets a sentence and a button", stumbling.walk),
     ("Keyboard alone, phone, 200 %, less motion", keyboard.walk),
     ("The class closes and IT sees it happen", closing.walk),

@@ -35,7 +35,7 @@ def walk(stage: Stage) -> None:
         trainer.sees("still-42-mine")
         stage.person(ADA)
         until(lambda: f"{TRAINER} asks to type along" in told.inner_text(), "the learner is asked")
-        ada.page.get_by_role("button", name="Allow").click()
+        ada.page.locator("#inside").get_by_role("button", name="Allow").click()
         until(lambda: f"{TRAINER} is typing along" in told.inner_text(), "it is allowed")
         page.locator(".xterm-screen").click()
         page.keyboard.type("echo from-the-$((1+1))nd-chair\n")
@@ -44,13 +44,15 @@ def walk(stage: Stage) -> None:
     with step("the trainer says that it is done"):
         page.get_by_role("button", name="Helped").click()
         until(lambda: page.get_by_role("button", name="Helped").count() == 0, "the hand is down")
+    with step("the learner may ask again, on a page that was not loaded anew"):
+        until(lambda: ada.page.get_by_role("button", name="Ask for help").count(), "the learner's hand is down")
     with step("the trainer resets the seat; the learner's page says so"):
         page.goto("/class/first-hour/seat/1/reset")
         page.locator("main form button.danger").click()
         until(lambda: "by-42-hand" not in ada.screen(), "the old shell is gone", 60)
     stage.person(ADA)
     with step("the learner's terminal comes back with a fresh machine, by itself"):
-        until(lambda: "ready" in ada.page.locator("#state").inner_text(), "ready again", 90)
+        until(lambda: ada.page.locator("#state .status.ready").count(), "ready again", 90)
         ada.sees("learner@box", 60)
         ada.page.locator(".xterm-screen").click()
         ada.page.keyboard.type("ls letter.txt\n")

@@ -16,7 +16,7 @@ from tests.journeys.telling import Telling
 
 COURSE = Path(__file__).resolve().parent / "course"
 ROSTER = "Ada Lovelace, ada@example.org\nGrace Hopper, grace@example.org\nEdsger Dijkstra, edsger@example.org"
-OWN = ("LABCTL_INSTALLATION", "LABCTL_MANAGEMENT", "LABCTL_API_PORT", "LABCTL_DOOR_PORT", "LABCTL_SANDBOX_PORT")
+OWN = ("LABCTL_INSTALLATION", "LABCTL_MANAGEMENT", "LABCTL_API_PORT", "LABCTL_DOOR_PORT", "LABCTL_SANDBOX_PORT", "LABCTL_APPS_PORT")
 """May be given from outside, where a machine has several labctl side by side."""
 
 
