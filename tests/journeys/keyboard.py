@@ -47,6 +47,8 @@ def walk(stage: Stage) -> None:
     with step("a phone's keys are there, and Ctrl works"):
         ada.page.set_viewport_size({"width": 360, "height": 740})
         ada.page.goto("/")
+        # It lies below the guide there, and begins once it is in sight.
+        ada.page.locator("lab-terminal").scroll_into_view_if_needed()
         ada.sees("learner@box")
         ada.page.locator(".lab-keys").get_by_role("button", name="Ctrl").click()
         ada.page.locator(".xterm-helper-textarea").focus()
