@@ -10,6 +10,13 @@ from tests.browser import chromium
 
 pytestmark = pytest.mark.skipif(bool(chromium.lacking()), reason=chromium.lacking() or "there is a browser")
 
+PRESS = """() => {
+  const button = document.createElement('button');
+  Object.assign(button.dataset, {type: 'echo typed-$((6*7))', enter: ''});
+  document.body.append(button);
+  button.click();
+}"""
+
 
 @pytest.fixture
 def world(tmp_path):
@@ -45,3 +52,12 @@ def test_a_terminal_opens_types_keeps_its_height_and_comes_back_after_the_api_we
     learner.sees("same-42")
     assert learner.complaints == []
     assert world.api.made.state.policy_reports == 0
+
+
+def test_a_block_of_the_guide_is_typed_into_a_terminal_that_was_not_seen_yet(learner):
+    learner.page.set_viewport_size({"width": 360, "height": 300})
+    learner.page.reload()
+    assert not learner.page.locator(".lab-screen").count(), "it has begun: this shows nothing"
+    learner.page.evaluate(PRESS)
+    learner.sees("typed-42")
+    assert learner.complaints == []

@@ -42,6 +42,8 @@ export class LabTerminal extends HTMLElement {
   private readonly refuse = document.createElement("button");
   private readonly stop = document.createElement("button");
   private watching: ResizeObserver | null = null;
+  private drawn = false;
+  private toType: [text: string, enter: boolean] | null = null;
 
   connectedCallback(): void {
     if (this.terminal) return;
@@ -58,11 +60,19 @@ export class LabTerminal extends HTMLElement {
     this.connection?.close();
     this.terminal?.dispose();
     this.terminal = null;
+    this.drawn = false;
+    this.toType = null;
     this.replaceChildren();
   }
 
   /** Type it as if it were pasted: a shell that knows bracketed paste runs nothing before Enter. */
   write(text: string, enter: boolean): void {
+    // Below the guide, as on a phone, it begins only once it is seen; what was to be typed waits for the machine's screen.
+    this.scrollIntoView({ block: "nearest" });
+    if (!this.drawn) {
+      this.toType = [text, enter];
+      return;
+    }
     this.terminal?.paste(text);
     if (enter) this.connection?.send("\r");
     this.terminal?.focus();
@@ -99,7 +109,11 @@ export class LabTerminal extends HTMLElement {
     const size = (): Size => [terminal.cols, terminal.rows];
     const wanted = { machine: this.getAttribute("machine") ?? "", ...(this.hasAttribute("mode") ? { mode: this.mode } : {}) };
     const connection = new Connection(this.getAttribute("tickets") ?? "", wanted, size, {
-      bytes: (data) => terminal.write(data, () => connection.took(data.length)),
+      bytes: (data) =>
+        terminal.write(data, () => {
+          connection.took(data.length);
+          this.begun();
+        }),
       opened: (_machine, _mode, keeps) => this.opened(keeps),
       sized: ([columns, rows]) => terminal.resize(columns, rows),
       with: (there) => this.tellWith(there),
@@ -118,6 +132,13 @@ export class LabTerminal extends HTMLElement {
       this.fit.fit();
     }
     void connection.open();
+  }
+
+  private begun(): void {
+    if (this.drawn) return;
+    this.drawn = true;
+    if (this.toType) this.write(...this.toType);
+    this.toType = null;
   }
 
   private furnish(screen: HTMLElement, keys: KeyBar): void {
