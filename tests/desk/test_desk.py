@@ -62,7 +62,7 @@ def front(tmp_path):
     outside = fake_outside(cluster, script)
     del outside["shelf"]
     chosen = settings.Settings(home=tmp_path / "home", blueprints=[blueprints])
-    wired = wiring.Wiring.from_settings(chosen, clock=clock, bell=bell, site=site(), **outside)
+    wired = wiring.Wiring(chosen, clock=clock, bell=bell, site=site(), **outside)
     return Front(wired, clock, bell, cluster, script, home=tmp_path / "home")
 
 
