@@ -24,7 +24,7 @@ from tests import fakes
 from tests.infra import node_plans
 
 SPEED = 2000.0
-TOO_LONG = 180
+TOO_LONG = 600
 """Seconds for one life."""
 TURNS = 24
 AT_ONCE = 1e-6
