@@ -50,7 +50,7 @@ def traces(labctl, looks=LASTING + FLEETING):
 def test_the_road(labctl):
     good(labctl("up"))
     again = good(labctl("up"))
-    assert again.stdout.count("was already there") == 6
+    assert again.stdout.count("was already there") == 7
     state = json.loads(good(labctl("status", "--json")).stdout)
     assert state["running"]
     assert all(one["memory"] > 1_000_000 for one in state["processes"])
@@ -101,7 +101,13 @@ def test_a_node_that_is_gone_and_a_wrong_token_are_told_by_doctor(labctl):
 
 def test_a_second_home_with_the_same_name_or_range_is_refused_and_makes_nothing(labctl):
     good(labctl("up"))
-    other = {"LABCTL_HOME": str(labctl.folder / "other"), "LABCTL_API_PORT": "1", "LABCTL_DOOR_PORT": "3", "LABCTL_SANDBOX_PORT": "2"}
+    other = {
+        "LABCTL_HOME": str(labctl.folder / "other"),
+        "LABCTL_API_PORT": "1",
+        "LABCTL_DOOR_PORT": "3",
+        "LABCTL_APPS_PORT": "4",
+        "LABCTL_SANDBOX_PORT": "2",
+    }
     before = traces(labctl, LASTING)
     done = labctl("up", **other)
     assert (done.returncode, labctl.name in done.stderr, "LABCTL_INSTALLATION" in done.stderr) == (1, True, True), done.stderr
