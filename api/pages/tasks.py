@@ -53,6 +53,8 @@ class Boxes:
         if seat.status == "ready":
             self._house.examining.prepare(self._seat.slug, self._seat.number)
         book = guides.of(self._house, self._seat.slug, self._seat.number, seat.environment)
+        if not book.pages:  # the class is over, and its course was put away with it
+            return []
         page = book.pages[min(max(1, self._page), len(book.pages)) - 1]
         texts = {"score": render.fragment("guide_score.html", spoken, zone, guide=book)}
         for box in (book.boxes[task] for task in page.tasks if task in book.boxes):

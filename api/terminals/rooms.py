@@ -126,6 +126,17 @@ class Rooms:
             return viewer.size
         return next((one.size for one in self._with(viewer) if one.own), viewer.size)
 
+    async def at_last(self, viewer: Viewer, code: int) -> int:
+        """The close code for its page: machines that went away because the seat is over say more than that a shell ended."""
+        if code not in (frames.ENDED, frames.UNREACHABLE):
+            return code
+        ticket = viewer.admission.ticket
+        try:
+            why = (await self._ended(frozenset((ticket,)))).get(ticket)
+        except errors.LabctlError:
+            return code
+        return code if why is None else CODES[why]
+
     def said(self, viewer: Viewer, what: frames.Size | frames.Allow) -> None:
         """By the learner: the screen has their size, or whoever joins this seat may (not) type; with a stop they are out as well."""
         if isinstance(what, frames.Size):

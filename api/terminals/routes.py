@@ -162,6 +162,6 @@ async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admissio
         inside = await shared.guests.open(admission, inside, lambda: seen, command, seen.size)
         try:
             shared.rooms.arrived(seen)
-            return await seen.serve()
+            return await shared.rooms.at_last(seen, await seen.serve())
         finally:
             shared.guests.leave(admission, inside)
