@@ -70,7 +70,7 @@ class Outside(Stores):
         """Blueprints."""
         from labctl.drivers import shelf
 
-        roots = tuple(self.settings.blueprints) or (Path(__file__).resolve().parents[1] / "blueprints",)
+        roots = tuple(self.settings.blueprints) or (Path(__file__).resolve().parents[2] / "blueprints",)
         return shelf.Shelf(roots, self.settings.home / "shelf")
 
     @cached_property
