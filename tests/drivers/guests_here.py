@@ -85,9 +85,11 @@ def made(plan_: Plan) -> tuple[Machine, ...]:
 class GuestsHere:
     """One runtime with its network, a wire, and an authority; `build` starts a plan's guests, `close` takes everything away."""
 
-    def __init__(self, name: str = "h6t") -> None:
-        # A range for each test process: two of them may run at once, and one machine has one route to a range.
-        self.site = site(name, f"100.{112 + os.getpid() // 16 % 8}.{os.getpid() % 16 * 16}.0/20")
+    def __init__(self, name: str = "h6t", *, beside: int = 0) -> None:
+        # A range for each test process: two of them may run at once, and one machine has one route to a range. `beside` is for what stands
+        # while the session's own guests do.
+        place = os.getpid() + beside
+        self.site = site(name, f"100.{112 + place // 16 % 8}.{place % 16 * 16}.0/20")
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"labctl-{name}-", dir="/tmp"))
         self.folder.chmod(0o755)

@@ -22,7 +22,7 @@ class Two:
     """Two enrolled guests of two seats, and a prober with short patience."""
 
     def __init__(self) -> None:
-        self.guests = guests_here.GuestsHere("iso")
+        self.guests = guests_here.GuestsHere("iso", beside=8)
         self.site = self.guests.site
         self.plans = [guests_here.plan(self.site, plot, [guests_here.machine(self.site, plot, 1, "box")]) for plot in (3, 4)]
         self.told: list[str] = []
