@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from api.pages import mistakes
+from api.pages import mistakes, render
 from labctl import errors
 
 MEDIA_TYPE = "application/problem+json"
@@ -109,6 +109,20 @@ def of(error: errors.LabctlError) -> Problem:
     return Problem(type=_type("failed"), title="It failed", status=500, detail=error.message, hint=error.hint)
 
 
+def again(error: errors.LabctlError | None) -> dict[str, str]:
+    """When trying the same again makes sense, as a header; nothing where it never does."""
+    if isinstance(error, errors.TemporaryError):
+        return {"Retry-After": str(max(1, round(error.retry_after.total_seconds())))}
+    return {}
+
+
+def form(request: Request, template: str, error: errors.LabctlError | None = None, **values: Any) -> HTMLResponse:
+    """A page with a form; where something was wrong with what was sent, with a sentence that says so and the status that it means."""
+    answer = render.render(request, template, status=of(error).status if error else 200, error=error, **values)
+    answer.headers.update(again(error))
+    return answer
+
+
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LabctlError)
     if isinstance(error, errors.Unauthenticated) and request.method == "GET" and not request.url.path.startswith("/api/"):
@@ -116,9 +130,7 @@ async def _ours(request: Request, error: Exception) -> Response:
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
     problem = of(error)
-    headers: dict[str, str] = {}
-    if isinstance(error, errors.TemporaryError):
-        headers["Retry-After"] = str(max(1, round(error.retry_after.total_seconds())))
+    headers = again(error)
     if problem.status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="labctl"'
     return _answer(request, problem, headers)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
-from api import sessions, who
+from api import problems, sessions, who
 from api.pages import asking
-from api.routes_sign_in import Long, Own, Short, enter, form, go
+from api.routes_sign_in import Long, Own, Short, enter, go
 from labctl import errors, inviting
 from labctl.drivers import passkeys
 
@@ -64,7 +64,7 @@ def _page(
     try:
         found = house.inviting.look(token)
     except errors.NotFound as gone:
-        return form(request, "sign_in/refused.html", gone)
+        return problems.form(request, "sign_in/refused.html", gone)
     values: dict[str, Any] = {
         "action": f"/invitation/{token}",
         "kind": found.errand.value,
@@ -75,4 +75,4 @@ def _page(
         "known": asker.person.name if asker and asker.person.account else "",
         "passkeys": passkeys.usable(sessions.origin(request)),
     }
-    return form(request, "sign_in/invitation.html", error, **values)
+    return problems.form(request, "sign_in/invitation.html", error, **values)

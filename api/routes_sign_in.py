@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from api import problems, sessions, who
-from api.pages import asking, render
+from api.pages import asking
 from labctl import errors, signing_in
 from labctl.drivers import passkeys
 
@@ -117,8 +117,8 @@ def join_form(request: Request, asker: asking.Somebody, house: who.House, code: 
     try:
         values["room"] = house.inviting.room_of(code, sessions.address(request)) if code else None
     except errors.LabctlError as error:
-        return form(request, "sign_in/join.html", error, **values)
-    return form(request, "sign_in/join.html", **values)
+        return problems.form(request, "sign_in/join.html", error, **values)
+    return problems.form(request, "sign_in/join.html", **values)
 
 
 @router.post("/join", dependencies=[Own])
@@ -127,7 +127,7 @@ def join(request: Request, house: who.House, code: Short = "", who: Short = "") 
     try:
         entry = house.inviting.join(code, who, sessions.address(request))
     except errors.LabctlError as error:
-        return form(request, "sign_in/join.html", error, code=code, person=who, room=None)
+        return problems.form(request, "sign_in/join.html", error, code=code, person=who, room=None)
     return enter(request, entry, entry.home)
 
 
@@ -157,9 +157,4 @@ def enter(request: Request, entry: signing_in.Entry, home: str) -> Response:
 def _form(request: Request, next_: str, email: str = "", error: errors.LabctlError | None = None) -> HTMLResponse:
     provider = bool(sessions.house(request).settings.oidc_issuer)
     values: dict[str, Any] = {"next": next_, "email": email, "provider": provider, "passkeys": passkeys.usable(sessions.origin(request))}
-    return form(request, "sign_in/sign_in.html", error, **values)
-
-
-def form(request: Request, name: str, error: errors.LabctlError | None = None, **values: Any) -> HTMLResponse:
-    """A page with a form; where something was wrong with what was sent, with a sentence that says so."""
-    return render.render(request, name, status=problems.of(error).status if error else 200, error=error, **values)
+    return problems.form(request, "sign_in/sign_in.html", error, **values)

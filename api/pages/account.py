@@ -8,7 +8,7 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import JSONResponse
 
 from api import problems, sessions, who
-from api.pages import asking, render
+from api.pages import asking
 from labctl import errors
 from labctl.drivers import passkeys
 
@@ -31,11 +31,10 @@ def account(request: Request, asker: asking.Anyone, house: who.House) -> Respons
 def _page(request: Request, asker: who.Asker, house: who.House, error: errors.LabctlError | None = None, name: str = "") -> Response:
     person, secret = asker.person, sessions.secret(request) or ""
     own = house.signing_in.accounts.account(id=person.account) if person.account else None
-    return render.render(
+    return problems.form(
         request,
         "account.html",
-        status=problems.of(error).status if error else 200,
-        error=error,
+        error,
         person=person,
         own=own,
         name=name or person.name,

@@ -152,17 +152,15 @@ def _form(
 ) -> Response:
     books = [one for one in house.shelf.list() if not one.broken]
     chosen = wanted.blueprint or (books[0].name if books else "")
-    status = problems.of(error).status if error else 200
-    return render.render(
+    return problems.form(
         request,
         "open.html",
-        status=status,
+        error,
         books=books,
         chosen=chosen,
         questions=_questions(house, chosen),
         answers=answers or {},
         wanted=wanted,
-        error=error,
         marked=_marked(wanted, error),
         fit=fit,
         refused=None,

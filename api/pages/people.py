@@ -30,11 +30,10 @@ def everybody(request: Request, asker: asking.ItOnly, house: who.House) -> Respo
 def _page(
     request: Request, asker: who.Asker, house: who.House, error: errors.LabctlError | None = None, name: str = "", email: str = ""
 ) -> Response:
-    return render.render(
+    return problems.form(
         request,
         "people.html",
-        status=problems.of(error).status if error else 200,
-        error=error,
+        error,
         me=asker.person.account,
         accounts=house.signing_in.accounts.accounts(),
         links=house.inviting.invitations.open_invitations(),

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request, Response
 
 from api import problems, who
-from api.pages import asking, people, render
+from api.pages import asking, people
 from api.pages.classes import Slug
 from api.pages.seats import Number
 from labctl import errors
@@ -34,9 +34,8 @@ def ask_trainer(request: Request, asker: asking.Opens, house: who.House, slug: S
 def _form(
     request: Request, house: who.House, slug: str, error: errors.LabctlError | None = None, name: str = "", email: str = ""
 ) -> Response:
-    status = problems.of(error).status if error else 200
     room = house.desk.room(slug)
-    return render.render(request, "invite_trainer.html", status=status, error=error, room=room, name=name, email=email)
+    return problems.form(request, "invite_trainer.html", error, room=room, name=name, email=email)
 
 
 @router.post("/invite")
