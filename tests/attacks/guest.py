@@ -35,7 +35,8 @@ _KERNEL = {
     "mount a disk of the machine": "mount -t ext4 /dev/sda1 /mnt || mount -t ext4 /dev/vda1 /mnt",
     "mount debugfs": "mount -t debugfs none /mnt && ls /mnt/tracing",
     "be a cgroup's agent of release": "mkdir -p /tmp/cg && mount -t cgroup -o memory none /tmp/cg && echo /tmp/x > /tmp/cg/release_agent",
-    "see labctl's processes": "cat /proc/[0-9]*/cmdline | grep -aq labctl.door",
+    # In brackets, so that the search does not find itself.
+    "see labctl's processes": "cat /proc/[0-9]*/cmdline | grep -aq '[l]abctl[.]door'",
     "see labctl's home": "ls -d /var/tmp/labctl-*/secrets || ls -d /proc/1/root/../../var/tmp/labctl-*/secrets",
 }
 """What root tries, as scripts whose exit status 0 says that it succeeded. None does harm where it does."""

@@ -128,6 +128,7 @@ def watchers(world: World) -> list[Tried]:
             learner.until(rb"24 80")
             done.append(Tried(row, "a watcher changes the size", refused=True))
             # The control: the learner allows it, and then it is typed.
+            joiner.told = []
             learner.say(allow=True)
             joiner.until_told("with")
             joiner.type("echo typed-$((40+4))\r")
