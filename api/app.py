@@ -22,6 +22,7 @@ from api import (
     routes_sign_in,
     routes_state,
     routes_tasks,
+    staying,
 )
 from api.desktops import routes as routes_desktops
 from api.pages import account, apps, blueprints, board_stream, classes, files, home, it, learner, opening, people, seats, tasks, ways
@@ -71,6 +72,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.notes = boards.Notes(wired)
     app.state.boards = boards.Boards(wired, app.state.notes)
     app.state.hall = routes_terminals.hall(wired)
+    app.state.streams = staying.streams(wired)
     app.state.rows = board_stream.Rows()
     app.state.policy_reports = 0
     problems.install(app)

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, problems, shapes, shapes_fit, shown, who
+from api import boards, problems, shapes, shapes_fit, shown, staying, who
 from labctl import wiring
 from labctl.drivers import paper
 from labctl.model import capacity, people
@@ -84,7 +84,7 @@ def open_classroom(asker: who.Opens, house: who.House, wanted: shapes.OpenClassr
     )
     learners = len(room.seats) - wanted.spares
     spares = f" and {wanted.spares} spares" if wanted.spares else ""
-    what = f"Classroom `{room.slug}` with {learners} seats{spares} is being made."
+    what = f"Classroom `{room.slug}` with {learners} seats{spares} is being made; it lasts until {room.lease.ends:%Y-%m-%d %H:%M} UTC."
     if house.paper:
         what += f" ON PAPER ONLY: {paper.WORDS}."
     return _accepted(response, what, f"/api/v1/classrooms/{room.slug}")
@@ -134,14 +134,15 @@ def class_journal(asker: who.SeesClass, house: who.House, slug: Slug, page: Anno
     responses=problems.answers(401, 403, 404, 422),
 )
 async def class_events(
-    asker: who.SeesClass, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
+    request: Request, asker: who.SeesClass, slug: Slug, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Server-sent events: `board` (the whole board, first and after each reconnect), then `seats` (those that changed, and the
-    classroom), `closed` at the end.
+    classroom), `closed` at the end; `left` where the asker may see the class no more.
     """
-    del asker
-    async for change in watching:
-        yield event(change)
+    told = (event(change) async for change in watching)
+    async with staying.following(request, asker, lambda person: person.may(people.Right.SEE_CLASS, slug), told) as events:
+        async for one in events:
+            yield one
 
 
 def event(change: boards.Change) -> ServerSentEvent:

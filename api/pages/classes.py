@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, routes_classes, shapes, who
+from api import boards, routes_classes, shapes, staying, who
 from api.pages import asking, board_stream, moments, render
 from labctl import errors
 from labctl.model.people import Right
@@ -77,9 +77,21 @@ def _need(seat: shapes.SeatShape) -> tuple[int, float]:
 
 @router.get("/events", response_class=EventSourceResponse)
 async def board_events(
-    request: Request, watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)], *, wall: bool = False
+    request: Request,
+    asker: asking.SeesClass,
+    slug: Slug,
+    watching: Annotated[AsyncIterator[boards.Change], Depends(_watching)],
+    *,
+    wall: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
     """Parts of the board (or its wall) as they change: everything first, again after each reconnect. `closed` at the end."""
+    told = _told(request, watching, wall=wall)
+    async with staying.following(request, asker, lambda person: person.may(Right.SEE_CLASS, slug), told) as events:
+        async for event in events:
+            yield event
+
+
+async def _told(request: Request, watching: AsyncIterator[boards.Change], *, wall: bool) -> AsyncIterator[ServerSentEvent]:
     stream = board_stream.Stream(request.app.state.rows, render.language(request), render.zone(request), wall=wall)
     async for change in watching:
         yield ServerSentEvent(raw_data=stream.text(change), id=change.id, retry=1000 if change.whole else None)

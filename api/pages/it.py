@@ -13,11 +13,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, shapes, shown, wellness, who
+from api import boards, shapes, shown, staying, wellness, who
 from api.pages import asking, render
 from labctl import errors, wiring
 from labctl.model import lifecycle
 from labctl.model.environment import Environment
+from labctl.model.people import Right
 
 router = APIRouter(include_in_schema=False, prefix="/it")
 
@@ -37,7 +38,13 @@ def today(request: Request, asker: asking.ItOnly, house: who.House) -> Response:
 @router.get("/events", response_class=EventSourceResponse)
 async def follow(request: Request, asker: asking.ItOnly, house: who.House) -> AsyncIterator[ServerSentEvent]:
     """The same again whenever it is another."""
-    del asker
+    told = _told(request, house)
+    async with staying.following(request, asker, lambda person: person.may(Right.ACCOUNTS), told) as events:
+        async for event in events:
+            yield event
+
+
+async def _told(request: Request, house: wiring.Wiring) -> AsyncIterator[ServerSentEvent]:
     spoken, zone, notes = render.language(request), render.zone(request), request.app.state.notes
     before = ""
     while True:

@@ -13,11 +13,11 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, routes_classes, who
-from api.pages import apps_shown, asking, guide_html, guides, render, seats, tasks
+from api import boards, routes_classes, staying, who
+from api.pages import apps_shown, asking, guide_html, guides, render, seats, sitting, tasks
 from api.pages.sitting import Seat
-from labctl import errors
-from labctl.model import viewing
+from labctl import errors, wiring
+from labctl.model import people, viewing
 
 router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 
@@ -74,9 +74,31 @@ async def seat_events(
     so since the page was made, which has `shown` another status; the question for help when the `hand` of the page is no longer how it
     is; `moved` when the machines went to another seat.
     """
+    told = _told(request, asker, house, seat, watching, page, ready=shown in ("", "ready"), hand=hand)
+    async with staying.following(request, asker, lambda person: _stays(person, seat), told) as events:
+        async for event in events:
+            yield event
+
+
+def _stays(person: people.Person, seat: sitting.Mine) -> bool:
+    """Also whose machines went to another seat, who is told so."""
+    sits = any((place.classroom, place.seat) == (seat.slug, seat.number) for place in person.places)
+    return sits or person.owns(seat.seat.environment) or person.may(people.Right.ENTER_SEATS, seat.slug)
+
+
+async def _told(
+    request: Request,
+    asker: who.Asker,
+    house: wiring.Wiring,
+    seat: sitting.Mine,
+    watching: AsyncIterator[boards.Change],
+    page: int,
+    *,
+    ready: bool,
+    hand: bool,
+) -> AsyncIterator[ServerSentEvent]:
     spoken, zone = render.language(request), render.zone(request)
     own = asker.person.owns(seat.seat.environment)
-    ready = shown in ("", "ready")
     before, boxes = "", tasks.Boxes(house, seat, page, own=own)
     patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
     try:

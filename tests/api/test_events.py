@@ -36,7 +36,7 @@ class Viewer:
 
     def __init__(self, url, token, **headers):
         self.client = httpx2.Client(timeout=20, trust_env=False)
-        self.context = self.client.stream("GET", url, headers={"Authorization": f"Bearer {token}", **headers})
+        self.context = self.client.stream("GET", url, headers=({"Authorization": f"Bearer {token}"} if token else {}) | headers)
         self.answer = self.context.__enter__()
         self.lines = self.answer.iter_lines()
 

@@ -138,6 +138,16 @@ def test_a_learner_is_sent_their_own_state_and_messages_and_nothing_of_others(wa
     assert "Grace" not in told
 
 
+def test_a_learners_stream_lasts_until_the_class_is_gone_with_its_course(watched, view):
+    watched.learner(seat=1)
+    environment = watched.wiring.desk.seat("monday", 1)[1].id
+    viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
+    viewer.next()
+    watched.wiring.desk.close("monday", who="trainer")
+    watched.settle()
+    assert viewer.until(lambda event: event.get("event") == "closed")
+
+
 def test_a_learner_whose_hand_was_taken_down_is_asked_again_and_nobody_else_loses_what_they_type(watched, view):
     watched.learner(seat=1)
     watched.wiring.helping.raise_hand("monday", 1, "", who="ada")
@@ -172,7 +182,7 @@ def test_a_learner_is_asked_at_once_whether_somebody_may_type(watched, view):
     del learner
     environment = watched.wiring.desk.seat("monday", 1)[1].id
     viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
-    assert "asks to type in your" not in viewer.next()["data"]
+    assert "asks to type on your" not in viewer.next()["data"]
     wanted = {"machine": "box", "mode": "join"}
     assert watched.client("trainer").post("/api/v1/classrooms/monday/seats/1/tickets", json=wanted).status_code == 201
     assert said(viewer, "trainer asks to type")
