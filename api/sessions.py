@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from labctl import errors, signing_in, wiring
+from labctl.model import crowd
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """Methods that change nothing, which another site's page may cause."""
@@ -90,13 +90,8 @@ def remembered(connection: HTTPConnection) -> str:
 
 
 def address(connection: HTTPConnection) -> str:
-    """Where somebody comes from, as tries are counted: of IPv6 the /64, for whoever has one has them all."""
-    host = connection.client.host if connection.client else ""
-    try:
-        found = ipaddress.ip_address(host)
-    except ValueError:
-        return "unknown"
-    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if found.version == 6 else host
+    """Where somebody comes from, as tries are counted."""
+    return crowd.address(connection.client.host if connection.client else "")
 
 
 def _secure(connection: HTTPConnection) -> bool:

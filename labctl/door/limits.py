@@ -1,10 +1,12 @@
-"""Caps and quotas: how many may knock, how often somebody may guess, how much one learner may carry.
+"""Caps and quotas: how many may knock, how fast codes may be guessed, how much one learner may carry.
 
-A class sits behind one address, so no cap is by address alone. Figures are settings (`Limits`); nothing here sleeps.
+A class sits behind one address and names are no secret, so nothing is refused because of others from there or under that name: they take
+turns. Figures are settings (`Limits`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import time
 from collections.abc import Callable
@@ -24,31 +26,59 @@ class Limits:
     rate: float = 40e6
     """Of one seat; twice this may pass at once. One core carries about 190 MB/s for all (`access.md` 2.3)."""
     guesses: int = 3
-    """Wrong codes on one connection, then it is closed."""
-    guesses_of_login: int = 10
-    """Wrong codes for one login in a minute, then further ones are refused unseen."""
-    guesses_of_all: int = 300
-    """Wrong codes for anybody in a minute."""
+    """Codes on one connection, then it is closed."""
+    looked_at: int = 4
+    """Codes that are looked at at once (`Line`)."""
+    pause: float = 0.05
+    """Seconds for which one of those places stays taken after a wrong code: 80 wrong ones in a second at most, from all the world. A code
+    is one of 30^8 and lives for two minutes, so to guess on for that long hits it once in 68 million times.
+    """
 
 
-class Guesses:
-    """Wrong codes of the last minute, by login and in all."""
+class Line:
+    """Codes wait here to be looked at. Addresses take turns, so that somebody who tries very many makes others wait for a moment and shuts
+    nobody out: no wrong code, under whichever name and from wherever, closes the prompt for anybody else.
+    """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits = limits
-        self._clock = clock
-        self._wrong: collections.deque[tuple[float, str]] = collections.deque()
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: dict[str, collections.deque[asyncio.Future[None]]] = {}
 
-    def wrong(self, login: str) -> None:
-        """One more."""
-        self._wrong.append((self._clock(), login))
+    async def enter(self, address: str) -> None:
+        """Wait for a place; every entry is ended by one `leave`."""
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(address, collections.deque()).append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.cancelled():
+                self._give_up(address, turn)
+            else:
+                self.leave()
+            raise
 
-    def too_many(self, login: str) -> bool:
-        """Whether nothing more is to be looked at now."""
-        while self._wrong and self._wrong[0][0] < self._clock() - 60:
-            self._wrong.popleft()
-        mine = sum(one == login for _, one in self._wrong)
-        return mine >= self._limits.guesses_of_login or len(self._wrong) >= self._limits.guesses_of_all
+    def leave(self) -> None:
+        """The place is the next address's, which then goes to the end of the line."""
+        while self._waiting:
+            address, turns = next(iter(self._waiting.items()))
+            del self._waiting[address]
+            turn = turns.popleft()
+            if turns:
+                self._waiting[address] = turns
+            if not turn.done():  # else whoever waited went away just now
+                turn.set_result(None)
+                return
+        self._free += 1
+
+    def _give_up(self, address: str, turn: asyncio.Future[None]) -> None:
+        turns = self._waiting.get(address)
+        if turns is not None and turn in turns:
+            turns.remove(turn)
+            if not turns:
+                del self._waiting[address]
 
 
 class Quota:

@@ -28,7 +28,6 @@ LOG = logging.getLogger(__name__)
 SSH_PORT = 22
 _WELCOME = "labctl: type the code that your seat's page shows (or `labctl code`).\n"
 _AGAIN = "That code is not good. Codes work once and for two minutes.\n"
-_LATER = "Too many wrong codes. Wait a minute, then take a new one.\n"
 
 
 @dataclass
@@ -44,7 +43,7 @@ class House:
     guest_port: int = SSH_PORT
 
     def __post_init__(self) -> None:
-        self.guesses = limits.Guesses(self.caps)
+        self.line = limits.Line(self.caps.looked_at)
 
     def quota(self, principal: str) -> limits.Quota:
         """The seat's one bucket, however many connections it has."""
@@ -76,7 +75,7 @@ class Door(asyncssh.SSHServer):
         self._conn: asyncssh.SSHServerConnection | None = None
         self._login = ""
         self._machine = ""
-        self._wrong = 0
+        self._tried = 0
         self._shown: passage.Way | None = None
         self.way: passage.Way | None = None
         self.channels = 0
@@ -89,7 +88,7 @@ class Door(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Room is made for it, whoever it is."""
         self._conn = conn
-        self.address = str((conn.get_extra_info("peername") or ("",))[0])
+        self.address = crowd.address(str((conn.get_extra_info("peername") or ("",))[0]))
         self._house.make_room()
         self._house.connections.add(self)
 
@@ -159,28 +158,32 @@ class Door(asyncssh.SSHServer):
     async def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> Any:
         """True, or the prompt again; after three wrong ones the connection ends."""
         del username
-        if self._house.guesses.too_many(self._login):
-            self._close(_LATER)
-            return False
+        await self._house.line.enter(self.address)
+        # Counted before it is looked at: asyncssh drops this where a client sends the next code without waiting for the answer.
+        self._tried += 1
+        pause = self._house.caps.pause
         try:
+            if self._tried > self._house.caps.guesses:
+                return self._no_more()
             way = self._within(await self._house.asks.redeem(responses[0] if responses else "", self._login))
             self._machine = _machine(way, self._machine)
+            pause = 0.0
         except errors.TemporaryError as error:
+            self._tried -= 1
             LOG.warning("a code could not be looked at: %s", error)
             return "", "labctl does not answer just now. Try again.\n", "en", [("Code: ", True)]
         except errors.LabctlError as error:
-            return self._was_wrong(error)
+            LOG.info("refused a code for %s: %s", self._login, error)
+            return self._no_more() if self._tried == self._house.caps.guesses else ("", _AGAIN, "en", [("Code: ", True)])
+        finally:
+            # Not by waiting here, which would end with the connection.
+            asyncio.get_running_loop().call_later(pause, self._house.line.leave)
         self._shown = way
         return True
 
-    def _was_wrong(self, error: errors.LabctlError) -> Any:
-        LOG.info("refused a code for %s: %s", self._login, error)
-        self._house.guesses.wrong(self._login)
-        self._wrong += 1
-        if self._wrong >= self._house.caps.guesses:
-            self._close("Three wrong codes.")
-            return False
-        return "", _AGAIN, "en", [("Code: ", True)]
+    def _no_more(self) -> bool:
+        self._close("Three wrong codes.")
+        return False
 
     def _close(self, why: str) -> None:
         if self._conn is not None:

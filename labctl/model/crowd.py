@@ -7,10 +7,20 @@ address has a cap of its own; but the one that has most of those who wait is the
 from __future__ import annotations
 
 import collections
+import ipaddress
 from collections.abc import Mapping
 from typing import TypeVar
 
 One = TypeVar("One")
+
+
+def address(host: str) -> str:
+    """As what somebody who comes from there is counted: of IPv6 the /64, for whoever has one has them all."""
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return "unknown"
+    return str(ipaddress.ip_network(f"{host}/64", strict=False)) if found.version == 6 else host
 
 
 def going(waiting: Mapping[One, str]) -> One:

@@ -31,9 +31,7 @@ GROUPS: dict[str, tuple[Attacks, ...]] = {
     "crowd": (terminal.many,),
     "lease": (papers.after_the_lease,),
 }
-"""In this order: what may disturb others comes late, and the end of a class last. A name at the door is closed for a minute after ten
-wrong codes, so codes and names are tried minutes from each other.
-"""
+"""In this order: what may disturb others comes late, and the end of a class last."""
 
 
 def _play(world: World, groups: Sequence[str]) -> tuple[list[Tried], list[str]]:

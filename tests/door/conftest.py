@@ -125,6 +125,6 @@ def doorway(tmp_path_factory):
 @pytest.fixture
 def own_doorway(tmp_path):
     """For tests that end leases, reset seats, or take the API away."""
-    made = Doorway(tmp_path, guesses_of_login=4)
+    made = Doorway(tmp_path)
     yield made
     made.close()

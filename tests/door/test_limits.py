@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from labctl import entering
 from labctl.door import limits
 
 
@@ -25,23 +28,52 @@ def test_a_seat_may_carry_a_burst_and_then_only_its_rate():
     assert quota.wait(1) > 0.0
 
 
-def test_wrong_codes_of_one_login_do_not_close_the_prompt_for_another():
-    watch = Watch()
-    guesses = limits.Guesses(limits.Limits(guesses_of_login=2, guesses_of_all=4), watch)
-    guesses.wrong("ada")
-    assert not guesses.too_many("ada")
-    guesses.wrong("ada")
-    assert guesses.too_many("ada")
-    assert not guesses.too_many("grace")
-    watch.at += 61
-    assert not guesses.too_many("ada")
+def test_addresses_take_turns_so_whoever_tries_very_many_codes_makes_another_wait_for_one_of_them_only():
+    async def run():
+        line, came = limits.Line(1), []
+
+        async def try_(address, number):
+            await line.enter(address)
+            came.append((address, number))
+
+        await line.enter("first")
+        many = [asyncio.create_task(try_("192.0.2.1", number)) for number in range(300)]
+        await asyncio.sleep(0)
+        ada = asyncio.create_task(try_("192.0.2.2", 1))
+        await asyncio.sleep(0)
+        for _ in range(2):
+            line.leave()
+            await asyncio.sleep(0)
+        await ada
+        assert came == [("192.0.2.1", 0), ("192.0.2.2", 1)]
+        for _ in range(300):
+            line.leave()
+            await asyncio.sleep(0)
+        await asyncio.gather(*many)
+        assert came[2:] == [("192.0.2.1", number) for number in range(1, 300)]
+
+    asyncio.run(run())
 
 
-def test_very_many_wrong_codes_close_the_prompt_for_everybody_for_a_minute():
-    watch = Watch()
-    guesses = limits.Guesses(limits.Limits(guesses_of_login=2, guesses_of_all=3), watch)
-    for login in ("a", "b", "c"):
-        guesses.wrong(login)
-    assert guesses.too_many("grace")
-    watch.at += 61
-    assert not guesses.too_many("grace")
+def test_whoever_went_away_keeps_no_place_in_the_line_and_loses_none():
+    async def run():
+        line = limits.Line(1)
+        await line.enter("a")
+        gone, next_, last = (asyncio.create_task(line.enter(one)) for one in ("b", "b", "c"))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone])
+        line.leave()  # the place is next_'s, who goes away before they know
+        next_.cancel()
+        await asyncio.wait([next_])
+        await asyncio.wait_for(last, 5)
+        line.leave()
+        await asyncio.wait_for(line.enter("d"), 5)
+
+    asyncio.run(run())
+
+
+def test_very_many_wrong_codes_hit_a_code_that_lives_for_two_minutes_once_in_tens_of_millions_of_times():
+    chosen = limits.Limits()
+    wrong = chosen.looked_at / chosen.pause * entering.CODE_LIFE.total_seconds()
+    assert wrong / len(entering.ALPHABET) ** entering.LENGTH < 1 / 5e7

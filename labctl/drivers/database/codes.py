@@ -20,9 +20,12 @@ class CodeRows(part.Part):
             connection.execute(sa.insert(codes).values(digest=self._seal.digest(code), environment=environment, until=until))
 
     def use_up(self, code: str) -> str | None:
-        """The environment it was made for; gone with the same transaction, so two cannot both have it."""
+        """The environment it was made for; gone in one transaction, so two cannot both have it. Wrong ones hold up no writer."""
+        mine = codes.c.digest == self._seal.digest(code)
+        with self._connection.reading() as connection:
+            if connection.execute(sa.select(codes.c.until).where(mine)).first() is None:
+                return None
         with self._connection.writing() as connection:
-            mine = codes.c.digest == self._seal.digest(code)
             row = connection.execute(sa.select(codes.c.environment, codes.c.until).where(mine)).one_or_none()
             if row is None or connection.execute(sa.delete(codes).where(mine)).rowcount != 1:
                 return None
