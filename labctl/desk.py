@@ -11,11 +11,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from labctl import errors, goldens, ports
-from labctl.model import lifecycle, planning, roster
+from labctl.model import lasting, lifecycle, planning, roster
 from labctl.model import seats as seats_
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
@@ -28,9 +28,6 @@ SLUG = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 
 AWAKE = 16
 """Rings for one wish at most, however many seats it is for."""
-
-USUAL_LENGTH = timedelta(hours=8)
-"""How long a class lasts where neither the trainer nor the blueprint says so: a day of teaching."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +199,11 @@ class Desk:
             raise errors.BadInput(f"'{name}' is not the name of a blueprint.", hint="`labctl blueprint list` shows all blueprints.")
         return self.library.book(name)
 
+    def window(self, blueprint: str, starts: datetime | None, ends: datetime | None) -> Lease:
+        """From when until when a class of it would last that is opened with these. Raises NotFound, BadInput."""
+        now = self.clock.now()
+        return _lease(self.book(blueprint).blueprint, starts or now, ends, now)
+
     def room(self, slug: str) -> Classroom:
         """Raises NotFound, saying which there are."""
         try:
@@ -242,7 +244,7 @@ def _next_round(wishes: Wishes) -> Wishes:
 
 def _lease(lab: Blueprint, starts: datetime, ends: datetime | None, now: datetime) -> Lease:
     if ends is None:
-        ends = starts + (timedelta(seconds=lab.times.lease) if lab.times.lease else USUAL_LENGTH)
+        ends = starts + lasting.usual(lab)
     if ends <= starts:
         raise errors.BadInput(f"the class would end ({_show(ends)}) before it begins ({_show(starts)}).", hint="Give a later end.")
     if ends <= now:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Request, Response
@@ -13,6 +13,7 @@ from api import problems, who
 from api.pages import asking, moments, render
 from labctl import errors, wiring
 from labctl.model import capacity, drawing, pasted
+from labctl.model.environment import Lease
 
 router = APIRouter(include_in_schema=False)
 
@@ -112,6 +113,7 @@ def fit_class(
     """
     del asker
     asked: dict[str, Any] = {"asks": course, "questions": _questions(house, wanted.blueprint), "answers": {}}
+    asked["window"] = _window(request, house, wanted)
     try:
         learners = pasted.parse(wanted.learners, "roster")
         starts = moments.read(wanted.starts, render.zone(request), "from")
@@ -165,10 +167,20 @@ def _form(
         fit=fit,
         refused=None,
         asks=False,
+        window=_window(request, house, replace(wanted, blueprint=chosen)),
         typed=request.method != "GET",
         reasons=capacity.reasons(fit) if fit else (),
         now=house.clock.now(),
     )
+
+
+def _window(request: Request, house: wiring.Wiring, wanted: Wanted) -> Lease | None:
+    """From when until when the class would last; None where that cannot be said."""
+    place = render.zone(request)
+    try:
+        return house.desk.window(wanted.blueprint, moments.read(wanted.starts, place, "from"), moments.read(wanted.ends, place, "to"))
+    except errors.LabctlError:
+        return None
 
 
 def _questions(house: wiring.Wiring, blueprint: str) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def open_(
     starts: Annotated[
         str | None, typer.Option("--from", help="When machines may be made: +30m, 09:00, '2026-11-24 09:00'. Default: now.")
     ] = None,
-    ends: Annotated[str | None, typer.Option("--until", help="When everything is removed. Default: the blueprint's duration.")] = None,
+    ends: Annotated[
+        str | None, typer.Option("--until", help="When everything is removed. Default: after the hours that the blueprint names.")
+    ] = None,
     title: Annotated[str, typer.Option(help="A title for people.")] = "",
     answer: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for a variable of the blueprint; may be repeated.")] = None,
     seats: Annotated[int | None, typer.Option("--seats", help="Only the first so many learners of the roster.")] = None,

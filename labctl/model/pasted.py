@@ -25,6 +25,7 @@ _SEATS = re.compile(
 _MAIL_PROGRAM = re.compile(r'\s*"?(?P<name>[^"<>]*?)"?\s*<(?P<email>[^<>]*)>\s*[,;]?\s*')
 _HEADINGS = {"name", "email", "e-mail", "mail", "full name", "login", "username"}
 _HEADER = "name,email\n"
+_HINT = "Each line is for one learner: Ada Lovelace, ada@example.org. Or say how many seats: 20 seats."
 
 
 def to_csv(text: str) -> tuple[str, int]:
@@ -46,13 +47,20 @@ def for_anybody(text: str) -> int:
 
 
 def parse(text: str, file: str) -> tuple[Learner, ...]:
-    """The learners. Raises BadInput with every complaint, at the lines that were pasted."""
+    """The learners. Raises BadInput with every complaint, at the lines that were pasted; CSV is spoken of where it was CSV."""
+    if not text.strip():
+        raise errors.BadInput("nobody is on the list.", hint=_HINT, complaints=(errors.Complaint(file, 1, 1, "the list is empty"),))
     made, added = to_csv(text)
     try:
-        return roster.parse(made.encode(), file)
+        return roster.parse(made.encode(), file, before=added)
     except errors.BadInput as error:
-        moved = tuple(replace(one, line=max(1, one.line - added)) for one in error.complaints)
-        raise errors.BadInput(error.message, hint=error.hint, complaints=moved) from None
+        if not added:
+            raise
+        alone = for_anybody(text) > 0
+        found = tuple(replace(one, line=1) if alone else one for one in error.complaints)
+        lines = len({one.line for one in found})
+        wrong = "one line of the list is" if lines == 1 else f"{lines} lines of the list are"
+        raise errors.BadInput(f"{wrong} not right.", hint=_HINT, complaints=found) from None
 
 
 def _row(line: str) -> str:

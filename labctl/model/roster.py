@@ -36,10 +36,12 @@ class _Row:
     columns: dict[str, int]
 
 
-def parse(data: bytes, file: str) -> tuple[Learner, ...]:
-    """The learners in order of the file. Raises BadInput with every complaint."""
+def parse(data: bytes, file: str, *, before: int = 0) -> tuple[Learner, ...]:
+    """The learners in order of the file. Raises BadInput with every complaint. `before`: how many of its first lines are not its writer's
+    own (a header that was put there for them), and are not counted.
+    """
     text = _text(data, file)
-    rows, found = _rows(text, file)
+    rows, found = _rows(text, file, before)
     found += _wrong(rows, file)
     if not rows and not found:
         found.append(errors.Complaint(file, 1, 1, "the roster has no learner"))
@@ -75,7 +77,7 @@ def _text(data: bytes, file: str) -> str:
     return text
 
 
-def _rows(text: str, file: str) -> tuple[list[_Row], list[errors.Complaint]]:
+def _rows(text: str, file: str, before: int) -> tuple[list[_Row], list[errors.Complaint]]:
     lines = text.splitlines(keepends=True)
     first = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t", key=first.count)
@@ -95,7 +97,7 @@ def _rows(text: str, file: str) -> tuple[list[_Row], list[errors.Complaint]]:
                     return [], found
                 continue
             values = {column: cells[place] if place < len(cells) else "" for column, place in columns.items()}
-            rows.append(_Row(begun, values, columns))
+            rows.append(_Row(begun - before, values, columns))
     except csv.Error as error:
         return [], [errors.Complaint(file, reader.line_num or 1, 1, f"this is not CSV: {error}")]
     if not columns:
@@ -131,11 +133,11 @@ def _wrong(rows: Sequence[_Row], file: str) -> list[errors.Complaint]:
 def _cells(row: _Row) -> Iterator[str]:
     name, email, login = (row.cells.get(column, "") for column in _COLUMNS)
     if not name:
-        yield "the name is empty"
+        yield "there is no name"
     elif len(name) > 100 or not name.isprintable():
         yield "the name is longer than 100 or holds signs that cannot be printed"
     if not email:
-        yield "the address (email) is empty"
+        yield "there is no mail address"
     elif len(email) > 254 or not _EMAIL.fullmatch(email) or ".." in email or email.partition("@")[0].strip(".") != email.partition("@")[0]:
         yield f"'{email}' is not an email address"
     if login and not re.fullmatch(LOGIN, login):

@@ -10,6 +10,7 @@ import pytest
 
 from labctl import desk as desk_
 from labctl import errors, settings, wiring
+from labctl.model import lasting
 from labctl.model.environment import State, Wanted
 from labctl.model.lifecycle import Status
 from labctl.model.site import Cluster, Image, Site, Template
@@ -72,7 +73,7 @@ def test_a_class_is_opened_with_a_seat_for_each_learner(front):
     assert (room.title, room.blueprint, room.trainer, room.opened) == ("Monday's", "box-each", "tess", front.clock.now())
     assert [(seat.number, seat.learner.login) for seat in room.seats] == [(1, "ada"), (2, "grace")]
     assert room.lease.starts == front.clock.now()
-    assert room.lease.ends == front.clock.now() + desk_.USUAL_LENGTH
+    assert room.lease.ends == front.clock.now() + lasting.DAY
     assert front.bell.rung == [seat.environment for seat in room.seats]
     assert [(line.step, line.who) for line in front.wired.journal.read(classroom="monday")] == [("open", "tess")] * 2
     for seat in room.seats:
@@ -168,7 +169,7 @@ def test_a_name_that_is_taken_is_refused(front):
 
 def test_a_class_that_begins_later_is_opened_and_waits(front):
     room = front.class_(starts=front.clock.now() + timedelta(hours=2))
-    assert room.lease.ends == front.clock.now() + timedelta(hours=2) + desk_.USUAL_LENGTH
+    assert room.lease.ends == front.clock.now() + timedelta(hours=2) + lasting.DAY
     env = room.seats[0].environment
     assert front.turn(env) is None
     assert front.status(env) is Status.WAITING

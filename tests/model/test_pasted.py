@@ -43,6 +43,39 @@ def test_complaints_name_the_line_that_was_pasted():
     assert [one.line for one in refused.value.complaints] == [3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "said"),
+    [
+        ("Ada Lovelace", "one line of the list is not right.", [(1, "there is no mail address")]),
+        (
+            "Ada, ada@example.org\n\nGrace\nAda, ada@example.org\nada@",
+            "3 lines of the list are not right.",
+            [
+                (3, "there is no mail address"),
+                (4, "the address 'ada@example.org' is already on line 1"),
+                (5, "'ada@' is not an email address"),
+            ],
+        ),
+        (" \n", "nobody is on the list.", [(1, "the list is empty")]),
+        ("900 seats", "one line of the list is not right.", [(1, "the roster has 900 learners; a class has at most 500")]),
+    ],
+)
+def test_a_list_that_is_not_csv_is_refused_without_a_word_of_csv(text, message, said):
+    with pytest.raises(errors.BadInput) as refused:
+        pasted.parse(text, "roster")
+    error = refused.value
+    assert (error.message, [(one.line, one.text) for one in error.complaints]) == (message, said)
+    assert "CSV" not in f"{error.message} {error.hint}"
+    assert error.hint.startswith("Each line is for one learner: Ada Lovelace, ada@example.org.")
+
+
+def test_of_pasted_csv_its_header_is_spoken_of():
+    with pytest.raises(errors.BadInput) as refused:
+        pasted.parse("name,phone\nAda,1", "roster")
+    assert "CSV" in refused.value.hint
+    assert [one.text for one in refused.value.complaints] == ["the column 'email' is missing; the header has: name, phone"]
+
+
 @pytest.mark.parametrize("text", ["", "  \n\n", "name,email", "\0", '"', '"Ada', "a" * 2_000_000])
 def test_nonsense_is_refused_in_words(text):
     with pytest.raises(errors.BadInput) as refused:

@@ -88,8 +88,8 @@ def test_made_logins_are_legal_and_unique(parts):
         (
             "name,email\n,a@a.org\nBob,\nCec,cec at a.org\nDan,dan@a..org\nEva,.eva@a.org\n",
             [
-                "2:1: the name is empty",
-                "3:1: the address (email) is empty",
+                "2:1: there is no name",
+                "3:1: there is no mail address",
                 "4:1: 'cec at a.org' is not an email address",
                 "5:1: 'dan@a..org' is not an email address",
                 "6:1: '.eva@a.org' is not an email address",

@@ -253,6 +253,27 @@ def test_whether_it_fits_is_answered_without_opening_as_a_page_and_as_a_part(hou
     assert house.wiring.classrooms.classrooms() == ()
 
 
+@pytest.mark.parametrize(
+    ("hours", "change", "until"),
+    [
+        ("", {}, "2030-03-05 17:00 (8:00 h)"),
+        (", hours: 2", {}, "2030-03-05 11:00 (2:00 h)"),
+        (", hours: 2", {"ends": "2030-03-05T12:30"}, "2030-03-05 12:30 (3:30 h)"),
+    ],
+)
+def test_the_form_says_until_when_the_class_lasts_and_that_is_when_it_ends(house, hours, change, until):
+    book = house.wiring.settings.blueprints[0] / "hello" / "blueprint.yaml"
+    book.write_text(book.read_text().replace("area: systems", f"area: systems{hours}"))
+    trainer = house.client("trainer")
+    form = {"blueprint": "hello", "name": "monday", "learners": "", "starts": "2030-03-05T09:00", **change}
+    said = f"The class lasts until {until}; then its machines are removed."
+    assert said in trainer.post("/open/fit", data=form).text
+    assert said in trainer.post("/open/fit?course=true", data=form, headers={"HX-Request": "true"}).text
+    opened = {**form, "learners": "Ada, ada@example.org"}
+    assert trainer.post("/open", data=opened).status_code == 200
+    assert f"{house.wiring.desk.room('monday').lease.ends:%Y-%m-%d %H:%M}" == until[:16]
+
+
 def test_a_raised_hand_stands_in_the_queue_until_somebody_helped(house):
     house.open()
     house.settle()
