@@ -3,7 +3,8 @@
 
 A ticket is asked for by somebody who is known, and shown once, within half a minute, on a connection that carries no other proof.
 A seat's learner has terminals and desktops of their own; staff watches, or joins in; of a seat without a learner staff may have its own.
-Whoever joins types once the seat's learner has allowed it, who is asked once; or at once where the class was opened so.
+Whoever joins types once the seat's learner has allowed it, who is asked once; or at once where the class was opened so. To look on is
+the trainers' right: a learner always sees it and may send them away, but not keep them away.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from labctl import entering as entering_
 from labctl import errors, ports
@@ -40,6 +42,7 @@ class Terminals:
     known: Callable[[Collection[str]], Mapping[str, people.Person]]
     """Proofs -> who these are now (`labctl.knowing`)."""
     kept: ports.Joinings
+    helps: ports.Helps
 
     def ticket(
         self,
@@ -126,12 +129,18 @@ class Terminals:
         return {one.seat: one for one in self.kept.joinings(slug) if one.holds(now)}
 
     def _ask(self, seat: Seat, environment: str, who: str) -> None:
-        """Once: nobody is asked again while it counts what they said."""
-        if seat.number in self._may_type(seat.classroom) or seat.number in self._joinings(seat.classroom):
+        """Once: nobody is asked again while it counts what they said. Who refused and then asks for help may be asked."""
+        said = self._joinings(seat.classroom).get(seat.number)
+        if said is not None and said.answer is viewing.Answer.REFUSED and self._hand_since(seat, said.at):
+            said = None
+        if said is not None or seat.number in self._may_type(seat.classroom):
             return
         now = self.entering.desk.clock.now()
         self.kept.joining(viewing.Joining(seat.number, viewing.Answer.ASKED, who, now), seat.classroom)
         self.entering.desk.journal.write(environment, "enter", "asks to type along", who)
+
+    def _hand_since(self, seat: Seat, moment: datetime) -> bool:
+        return any(hand.seat == seat.number and hand.since >= moment for hand in self.helps.hands(seat.classroom))
 
     def certify(self, principal: str, public_key: str) -> str:
         """A certificate of ten minutes for the API's own key of the moment. Raises Forbidden."""

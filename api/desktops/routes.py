@@ -27,4 +27,4 @@ async def _served(socket: WebSocket, shared: routes.Hall, admission: terminals.A
     async with shared.rooms.at(seen), sources.desktop(shared.wired, shared.guests, admission) as found:
         told = {"machine": admission.target.name, "mode": admission.ticket.mode, "source": found.source}
         seen.tell(frames.told(opened=told))
-        return await seen.serve(found.streams, found.init.named(admission.target.name))
+        return await shared.rooms.at_last(seen, await seen.serve(found.streams, found.init.named(admission.target.name)))

@@ -1,6 +1,6 @@
 """One WebSocket with its desktop. Bytes pass as they come; what a page may do to the desktop is enforced here and not in the page.
 
-Text frames are JSON as for terminals (`api.terminals.frames`): `{"allow": true}` from the seat's learner, `opened` and `with` to the page.
+Text frames are JSON as for terminals (`api.terminals.frames`): `{"stop": true}` from the seat's learner, `opened` and `with` to the page.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from labctl.model import viewing
 
 _log = logging.getLogger(__name__)
 
-Heard = Callable[["Viewer", frames.Size | frames.Allow], None]
+Heard = Callable[["Viewer", frames.Size | frames.Stop], None]
 
 
 class Viewer:
-    """`said` is called when its learner allows joining. One who watches sees; one who joins acts once that is allowed."""
+    """`said` is called when its learner wants to be alone. One who watches sees; one who joins acts once that is allowed."""
 
     def __init__(self, socket: WebSocket, admission: terminals.Admission, said: Heard) -> None:
         self.admission = admission
@@ -97,7 +97,7 @@ class Viewer:
                 try:
                     if (data := message.get("bytes")) is not None:
                         await self._heard(streams, greeted, data)
-                    elif isinstance(said := frames.later(message.get("text") or ""), frames.Allow) and self.own:
+                    elif isinstance(said := frames.later(message.get("text") or ""), frames.Stop) and self.own:
                         self._tell_others(self, said)
                 except (frames.NotUnderstood, messages.NotUnderstood, greeting.NotUnderstood):
                     self.end(frames.BAD)

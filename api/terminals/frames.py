@@ -5,8 +5,8 @@ Binary frames are the terminal's bytes, both ways. Text frames are JSON objects.
 From the browser, first `{"ticket": "...", "size": [columns, rows]}`, then
     `{"size": [c, r]}`      the page's own size
     `{"ack": n}`            so many bytes were taken since the last of these
-    `{"allow": true}`       from the seat's learner: whoever joins may type from now on; false: not (any more)
-    `{"stop": true}`        from the seat's learner: whoever watches or joins is out, and nobody may type along
+    `{"stop": true}`        from the seat's learner: whoever watches or joins is out, and nobody may type along; whether somebody may is
+                            asked and answered on the seat's page, once for all its machines
 To the browser
     `{"opened": {"machine", "mode", "keeps"}}`   once; `keeps`: the same shell comes back after a reconnect
     `{"size": [c, r]}`      to those who see a screen of somebody else's size
@@ -29,7 +29,7 @@ CLOSED = 4410
 CROWDED = 4429
 """Too many terminals of this seat are open."""
 STOPPED = 4403
-"""The seat's learner wants to be alone; the page asks before it opens again."""
+"""The seat's learner sent those away who were there. They may come again, and are seen: the page asks before it opens again."""
 UNREACHABLE = 4502
 """The guest does not answer, or went away; may be tried again."""
 BAD = 1007
@@ -67,11 +67,8 @@ class Ack:
 
 
 @dataclass(frozen=True)
-class Allow:
-    """Whether the learner lets those who join type; with `stop` nobody is to be there at all."""
-
-    allowed: bool = True
-    stop: bool = False
+class Stop:
+    """The learner wants nobody else there."""
 
 
 def first(text: str) -> First:
@@ -83,16 +80,14 @@ def first(text: str) -> First:
     return First(ticket, _size(found["size"]) if "size" in found else Size())
 
 
-def later(text: str) -> Size | Ack | Allow | None:
+def later(text: str) -> Size | Ack | Stop | None:
     """None for what a newer page may say. Raises NotUnderstood."""
     found = _object(text)
     if "size" in found:
         return _size(found["size"])
     if "ack" in found:
         return Ack(max(0, _whole(found["ack"])))
-    if found.get("stop") is True:
-        return Allow(allowed=False, stop=True)
-    return Allow(found["allow"]) if isinstance(found.get("allow"), bool) else None
+    return Stop() if found.get("stop") is True else None
 
 
 def told(**values: Any) -> str:

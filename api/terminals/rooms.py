@@ -8,17 +8,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
+from api import staying
 from api.terminals import frames
 from labctl import errors, terminals
 from labctl.model import viewing
 
 LOOK_SECONDS = 1.0
-
-BY_TIME = timedelta(seconds=5)
-"""Where nothing was written only time ends anything: leases, which are known here, and sessions and tokens, a little later at most."""
 
 SEAT = 24
 """Terminals of one seat, of all who are at it together: some tabs of its learner, and a few who watch."""
@@ -37,11 +35,8 @@ Ended = Callable[[frozenset[viewing.Ticket]], Awaitable[Mapping[viewing.Ticket, 
 Typing = Callable[[frozenset[str]], Awaitable[frozenset[str]]]
 """Of these principals the seats on which whoever joins may type. Raises LabctlError."""
 
-Answered = Callable[[terminals.Admission, viewing.Answer], Awaitable[None]]
-"""A learner's answer to those who want to type along, to be kept."""
-
-Written = Callable[[], Awaitable[int | None]]
-"""`ports.Changes.written`. Raises LabctlError."""
+Refused = Callable[[terminals.Admission], Awaitable[None]]
+"""That this learner lets nobody type along, to be kept."""
 
 CODES = {viewing.Ending.SEAT: frames.CLOSED, viewing.Ending.PERSON: frames.TICKET}
 
@@ -70,18 +65,15 @@ class Viewer(Protocol):
 class Rooms:
     """All terminals and desktops of this process."""
 
-    def __init__(self, ended: Ended, typing: Typing, answered: Answered, written: Written, now: Callable[[], datetime]) -> None:
+    def __init__(self, ended: Ended, typing: Typing, refused: Refused, written: staying.Written, now: Callable[[], datetime]) -> None:
         self._ended = ended
         self._typing = typing
-        self._answered = answered
-        self._written = written
+        self._refused = refused
+        self._pace = staying.Pace(written, now)
         self._now = now
-        self._seen: int | None = None
-        self._looked: datetime | None = None
         self._viewers: set[Viewer] = set()
         self._looking: asyncio.Task[None] | None = None
         self._said: set[asyncio.Task[None]] = set()
-        self._answering = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._viewers)
@@ -91,7 +83,7 @@ class Rooms:
         """While it is there. Raises Conflict where the seat has too many already."""
         self._count(viewer)
         self._viewers.add(viewer)
-        self._seen = None  # what was written since it was admitted may have been looked at without it
+        self._pace.forget()  # what was written since it was admitted may have been looked at without it
         if self._looking is None:
             self._looking = asyncio.create_task(self._look_on())
         try:
@@ -137,30 +129,25 @@ class Rooms:
             return code
         return code if why is None else CODES[why]
 
-    def said(self, viewer: Viewer, what: frames.Size | frames.Allow) -> None:
-        """By the learner: the screen has their size, or whoever joins this seat may (not) type; with a stop they are out as well."""
+    def said(self, viewer: Viewer, what: frames.Size | frames.Stop) -> None:
+        """By the learner: the screen has their size; or whoever watches or joins is out, and may not type when they come again."""
         if isinstance(what, frames.Size):
             for one in self._with(viewer):
                 if not one.own:
                     one.show(what)
             return
-        if what.stop:
-            for one in self._seat(viewer):
-                if not one.own:
-                    one.end(frames.STOPPED)
-        task = asyncio.create_task(self._answer(viewer, viewing.Answer.ALLOWED if what.allowed else viewing.Answer.REFUSED))
+        for one in self._seat(viewer):
+            if not one.own:
+                # At once, whatever the store says: somebody wants to be alone at their keyboard.
+                one.may_type = False
+                one.end(frames.STOPPED)
+        task = asyncio.create_task(self._refuse(viewer))
         self._said.add(task)
         task.add_done_callback(self._said.discard)
 
-    async def _answer(self, viewer: Viewer, answer: viewing.Answer) -> None:
-        if answer is viewing.Answer.REFUSED:
-            # At once, whatever the store says: somebody wants to be alone at their keyboard.
-            for one in self._seat(viewer):
-                one.may_type = one.may_type and one.own
+    async def _refuse(self, viewer: Viewer) -> None:
         try:
-            # One after another: what was said last counts.
-            async with self._answering:
-                await self._answered(viewer.admission, answer)
+            await self._refused(viewer.admission)
             await self._let_type()
         except errors.LabctlError as error:
             _log.warning("a learner's answer could not be kept: %s", error)
@@ -209,26 +196,19 @@ class Rooms:
             await asyncio.sleep(LOOK_SECONDS)
             await self.look()
 
-    async def _due(self) -> bool:
-        """Whether anything can have ended since the last look: to ask about everybody costs more than all that they type."""
-        written, now = await self._written(), self._now()
-        before, self._seen = self._seen, written
-        still = before is not None and before == self._seen and self._looked is not None and abs(now - self._looked) < BY_TIME
-        return not still or any(one.admission.way.until <= now for one in self._viewers)
-
     async def look(self) -> None:
         """One look."""
         try:
-            if not await self._due():
+            if not await self._pace.due(one.admission.way.until for one in self._viewers):
                 return
-            self._looked = self._now()
             with contextlib.suppress(errors.LabctlError):
                 await self._let_type()
             inside = set(self._viewers)
             ended = await self._ended(frozenset(one.admission.ticket for one in inside))
         except errors.LabctlError as error:
             _log.warning("cannot ask who may stay at a terminal: %s", error)
-            now, inside, self._seen = self._now(), set(self._viewers), None
+            self._pace.forget()
+            now, inside = self._now(), set(self._viewers)
             ended = {one.admission.ticket: viewing.Ending.SEAT for one in inside if one.admission.way.until <= now}
         for one in inside:
             why = ended.get(one.admission.ticket)

@@ -51,16 +51,16 @@ def hall(wired: wiring.Wiring) -> Hall:
     async def typing(principals: frozenset[str]) -> frozenset[str]:
         return await to_thread.run_sync(wired.terminals.typing, principals)
 
-    async def answered(learner: terminals.Admission, answer: viewing.Answer) -> None:
-        way = learner.way
-        await to_thread.run_sync(lambda: wired.terminals.answer(way.classroom, way.seat, answer, who=learner.ticket.who))
+    async def refused(learner: terminals.Admission) -> None:
+        way, who_ = learner.way, learner.ticket.who
+        await to_thread.run_sync(lambda: wired.terminals.answer(way.classroom, way.seat, viewing.Answer.REFUSED, who=who_))
 
     inside = guests.Guests(wired.authority.host_authority, certify, port=wired.guest_port)
 
     async def written() -> int | None:
         return await to_thread.run_sync(wired.changes.written)
 
-    return Hall(wired, inside, rooms.Rooms(ended, typing, answered, written, wired.clock.now))
+    return Hall(wired, inside, rooms.Rooms(ended, typing, refused, written, wired.clock.now))
 
 
 @router.post(

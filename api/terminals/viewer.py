@@ -30,14 +30,14 @@ LAST_WORDS = 1.0
 
 
 class Viewer(asyncssh.SSHClientSession[bytes]):
-    """`said` is called with what concerns the others: the page's own size changed, or its learner allows joining."""
+    """`said` is called with what concerns the others: the page's own size changed, or its learner wants to be alone."""
 
     def __init__(
         self,
         socket: WebSocket,
         admission: terminals.Admission,
         size: frames.Size,
-        said: Callable[[Viewer, frames.Size | frames.Allow], None],
+        said: Callable[[Viewer, frames.Size | frames.Stop], None],
     ) -> None:
         self.admission = admission
         self.size = size
@@ -211,7 +211,7 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
             if self._channel is not None:
                 self._channel.change_terminal_size(said.columns, said.rows)
             self._tell_others(self, said)
-        elif isinstance(said, frames.Allow) and self.own:
+        elif isinstance(said, frames.Stop) and self.own:
             self._tell_others(self, said)
 
 

@@ -36,13 +36,12 @@ class Answer(StrEnum):
 ASK_LIFE = timedelta(minutes=2)
 """A question that nobody answered is gone then; whoever wants to type asks again."""
 
-REFUSAL_LIFE = timedelta(minutes=10)
-"""Nobody is asked again before."""
-
 
 @dataclass(frozen=True)
 class Joining:
-    """Of a seat: `who` asked, and what became of it, since then. A learner who allows it allows it for the seat, until they stop it."""
+    """Of a seat: `who` asked, and what became of it, since then. A learner is asked once for the seat: both answers hold until they give
+    another, or until somebody who refused asks for help (`labctl.terminals`).
+    """
 
     seat: int
     answer: Answer
@@ -51,8 +50,7 @@ class Joining:
 
     def holds(self, now: datetime) -> bool:
         """Whether it still counts."""
-        life = {Answer.ASKED: ASK_LIFE, Answer.REFUSED: REFUSAL_LIFE}.get(self.answer)
-        return life is None or now < self.at + life
+        return self.answer is not Answer.ASKED or now < self.at + ASK_LIFE
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class GettingIn(Making):
         """Says who may be at which terminal."""
         from labctl import terminals
 
-        return terminals.Terminals(self.entering, self.tickets, self.knowing.still, self.joinings)
+        return terminals.Terminals(self.entering, self.tickets, self.knowing.still, self.joinings, self.helps)
 
     @cached_property
     def visiting(self) -> visiting_.Visiting:

@@ -57,7 +57,7 @@ def viewers(world: World) -> list[Tried]:
             with _page(world, _ticket(world, "trainer", "grace", mode="watch")) as watcher:
                 watcher.greet()
                 before = heard()
-                watcher.socket.send('{"allow": true}')
+                watcher.socket.send('{"stop": true}')
                 act(watcher)
                 watcher.picture()
                 act(joiner)

@@ -139,6 +139,11 @@ class World:
         address = f"{self.url}/api/v1/classrooms/{seat.slug}/seats/{seat.number}/tickets"
         return self.session(who).post(address, json={"machine": "box", **wanted}, timeout=30)
 
+    def allow(self, who: str, login: str) -> int:
+        """`who` says on the page of `login`'s seat that trainers may type along; the status."""
+        address = f"{self.url}/seat/{self.seat(login).environment}/joining"
+        return self.session(who).post(address, data={"answer": "allowed"}, allow_redirects=False, timeout=30).status_code
+
     def ticket(self, who: str, login: str, **wanted: Any) -> str:
         """One that is given. Raises CannotMeasure."""
         answer = self.ask_ticket(who, login, **wanted)

@@ -35,7 +35,7 @@ def walk(stage: Stage) -> None:
         trainer.sees("still-42-mine")
         stage.person(ADA)
         until(lambda: f"{TRAINER} asks to type along" in told.inner_text(), "the learner is asked")
-        ada.page.locator("#inside").get_by_role("button", name="Allow").click()
+        ada.page.locator("#state").get_by_role("button", name="Allow").click()
         until(lambda: f"{TRAINER} is typing along" in told.inner_text(), "it is allowed")
         page.locator(".xterm-screen").click()
         page.keyboard.type("echo from-the-$((1+1))nd-chair\n")

@@ -16,7 +16,8 @@ const TEXTS: Record<string, string> = {
   watch: "{who} is watching",
   join: "{who} asks to work along",
   types: "{who} is working along",
-  allow: "Allow",
+  stop: "Stop",
+  stopped: "The learner sent you away. You may look on again; they see it when you do.",
   again: "Open again",
   leave: "Ctrl+Shift+M leaves the desktop",
   screen: "Desktop of {machine}",
@@ -43,7 +44,7 @@ export class LabDesktop extends HTMLElement {
   private readonly status = document.createElement("span");
   private readonly with = document.createElement("span");
   private readonly again = document.createElement("button");
-  private readonly allow = document.createElement("button");
+  private readonly stop = document.createElement("button");
   private readonly clip = document.createElement("textarea");
 
   connectedCallback(): void {
@@ -97,12 +98,12 @@ export class LabDesktop extends HTMLElement {
       this.again.hidden = true;
       void this.connection?.open();
     });
-    this.button(this.allow, "allow", () => this.connection?.allow(true));
-    this.again.hidden = this.allow.hidden = true;
+    this.button(this.stop, "stop", () => this.connection?.stop());
+    this.again.hidden = this.stop.hidden = true;
     const full = this.button(document.createElement("button"), "full", () => void this.requestFullscreen());
     const help = document.createElement("small");
     help.textContent = this.text("leave");
-    this.line.replaceChildren(this.status, this.again, this.with, this.allow, full, ...(this.mode === "watch" ? [] : this.tools()), help);
+    this.line.replaceChildren(this.status, this.again, this.with, this.stop, full, ...(this.mode === "watch" ? [] : this.tools()), help);
     this.replaceChildren(this.screen, this.line);
     this.addEventListener("keydown", (event) => this.leave(event), true);
   }
@@ -168,7 +169,7 @@ export class LabDesktop extends HTMLElement {
     this.acts();
     const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
     this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
-    this.allow.hidden = this.mode !== "own" || !there.some((one) => one.mode === "join" && !one.types);
+    this.stop.hidden = this.mode !== "own" || there.length === 0;
     this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
   }
 

@@ -19,10 +19,8 @@ const TEXTS: Record<string, string> = {
   watch: "{who} is watching",
   join: "{who} asks to type along",
   types: "{who} is typing along",
-  allow: "Allow",
-  refuse: "Refuse",
   stop: "Stop",
-  stopped: "The learner wants to be alone for now.",
+  stopped: "The learner sent you away. You may look on again; they see it when you do.",
   asked: "You see what they see. You can type once the learner allows it.",
   plain: "A reload starts a new shell on this machine.",
   again: "Open again",
@@ -38,8 +36,6 @@ export class LabTerminal extends HTMLElement {
   private readonly status = document.createElement("span");
   private readonly with = document.createElement("span");
   private readonly again = document.createElement("button");
-  private readonly allow = document.createElement("button");
-  private readonly refuse = document.createElement("button");
   private readonly stop = document.createElement("button");
   private watching: ResizeObserver | null = null;
   private drawn = false;
@@ -153,16 +149,10 @@ export class LabTerminal extends HTMLElement {
       this.again.hidden = true;
       void this.connection?.open();
     };
-    for (const [button, name, press] of [
-      [this.allow, "allow", () => this.connection?.allow(true)],
-      [this.refuse, "refuse", () => this.connection?.allow(false)],
-      [this.stop, "stop", () => this.connection?.stop()],
-    ] as const) {
-      button.type = "button";
-      button.hidden = true;
-      button.textContent = this.text(name);
-      button.onclick = press;
-    }
+    this.stop.type = "button";
+    this.stop.hidden = true;
+    this.stop.textContent = this.text("stop");
+    this.stop.onclick = () => this.connection?.stop();
     const reader = document.createElement("input");
     reader.type = "checkbox";
     reader.onchange = () => {
@@ -172,7 +162,7 @@ export class LabTerminal extends HTMLElement {
     label.append(reader, ` ${this.text("reader")}`);
     const help = document.createElement("small");
     help.textContent = this.text("leave");
-    this.line.replaceChildren(this.status, this.again, this.with, this.allow, this.refuse, this.stop, label, help);
+    this.line.replaceChildren(this.status, this.again, this.with, this.stop, label, help);
     this.replaceChildren(screen, ...(this.mode === "watch" ? [] : [keys.element]), this.line);
   }
 
@@ -192,9 +182,7 @@ export class LabTerminal extends HTMLElement {
     const words = there.map((one) => this.text(one.types ? "types" : one.mode).replace("{who}", one.who));
     this.with.textContent = this.mode === "own" ? words.join(" · ") : "";
     if (this.mode === "join") this.say(there.some((one) => one.mode === "join" && one.types) ? "" : this.text("asked"));
-    const own = this.mode === "own";
-    this.allow.hidden = this.refuse.hidden = !own || !there.some((one) => one.mode === "join" && !one.types);
-    this.stop.hidden = !own || there.length === 0;
+    this.stop.hidden = this.mode !== "own" || there.length === 0;
     this.dispatchEvent(new CustomEvent("lab-with", { bubbles: true, detail: there }));
   }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from labctl.model import viewing
 from tests import desktop_here
 
 
@@ -42,9 +43,8 @@ def test_a_trainer_who_joins_acts_once_the_learner_allows_it_and_never_changes_t
     learner = world.page("ada").greet()
     trainer = world.page("eva", mode="join").greet()
     trainer.keys("early")
-    trainer.socket.send('{"allow": true}')
     trainer.picture()
-    learner.socket.send('{"allow": true}')
+    world.allow()
     end = time.monotonic() + 10
     while not learner.until_told("with")[0]["types"]:
         assert time.monotonic() < end
@@ -53,6 +53,25 @@ def test_a_trainer_who_joins_acts_once_the_learner_allows_it_and_never_changes_t
     desktop_here.until(lambda: world.desktops[0].typed.endswith("later"))
     assert "early" not in world.desktops[0].typed
     assert world.page("eva").greet().size == (320, 240)
+
+
+def test_a_stop_sends_away_whoever_watches_or_works_along_and_takes_back_the_leave(world):
+    learner, watcher = world.page("ada").greet(), world.page("eva").greet()
+    world.allow()
+    joiner = world.page("eva", mode="join").greet()
+    joiner.keys("along")
+    desktop_here.until(lambda: world.desktops[0].typed.endswith("along"))
+    watcher.socket.send('{"stop": true}')
+    watcher.picture()
+    learner.socket.send('{"stop": true}')
+    assert (watcher.closed(), joiner.closed()) == (4403, 4403)
+    desktop_here.until(lambda: world.wiring.terminals.joining("monday", 1).answer is viewing.Answer.REFUSED)
+    again = world.page("eva", mode="join").greet()
+    again.keys("alone")
+    assert again.picture()
+    learner.keys("mine")
+    desktop_here.until(lambda: world.desktops[0].typed.endswith("mine"))
+    assert "alone" not in world.desktops[0].typed
 
 
 def test_the_desktop_takes_the_size_its_learner_asks_for(own_world):

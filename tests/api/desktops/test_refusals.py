@@ -74,7 +74,7 @@ def test_whoever_watches_changes_nothing_while_the_owner_does(world):
     watcher.cut("pasted")
     watcher.cut("\x01\0\0\x01pasted", extended=True)
     watcher.resize(640, 480)
-    watcher.socket.send('{"allow": true}')
+    watcher.socket.send('{"stop": true}')
     # What it asked for afterwards came, so all before was read.
     assert watcher.picture()
     learner.keys("mine")
@@ -109,6 +109,13 @@ def test_a_live_desktop_ends_with_its_seat(own_world, happens):
         assert own_world.page("ada").greet().picture()
     else:
         assert other.closed() == 4410
+
+
+def test_a_desktop_that_goes_away_with_its_seat_says_that_the_seat_is_over(own_world):
+    page = own_world.page("ada").greet()
+    own_world.wiring.desk.close("monday", who="eva")
+    own_world.desktops[0].close()
+    assert page.closed() == 4410
 
 
 def test_a_seat_has_two_desktops_for_its_learner_and_two_for_those_who_come(world):

@@ -23,7 +23,7 @@ def test_the_learner_is_asked_on_their_page_and_answers_by_a_form(house):
     house.open()
     house.settle()
     ada, trainer = house.learner(seat=1), house.client("trainer")
-    assert "asks to type in your" not in ada.get(seat(house)).text
+    assert "asks to type on your" not in ada.get(seat(house)).text
     asks(house)
     assert "trainer asks to type" in ada.get(seat(house)).text
     assert "The learner is asked" in trainer.get("/class/monday/seat/1?mode=join").text
@@ -43,20 +43,38 @@ def test_a_question_that_nobody_answers_is_gone_after_a_while_and_may_be_asked_a
     asks(house)
     house.pass_(minutes=3)
     ada = house.learner(seat=1)
-    assert "asks to type in your" not in ada.get(seat(house)).text
+    assert "asks to type on your" not in ada.get(seat(house)).text
     assert not may_type(house)
     asks(house)
-    assert "asks to type in your" in ada.get(seat(house)).text
+    assert "asks to type on your" in ada.get(seat(house)).text
 
 
-def test_a_refusal_holds_for_ten_minutes_and_leave_until_it_is_taken_back(house):
+def test_the_question_has_one_button_of_each_kind_however_many_terminals_there_are(house):
+    house.open()
+    house.settle()
+    asks(house)
+    text = house.learner(seat=1).get(seat(house)).text
+    assert (text.count(">Allow<"), text.count(">Refuse<")) == (1, 1)
+    assert "data-text-allow" not in text
+    assert "data-text-stop=" in text or "lab-terminal" not in text
+
+
+def test_a_refusal_and_leave_hold_until_the_learner_says_otherwise_or_asks_for_help(house):
     house.open()
     house.settle()
     asks(house)
     house.wiring.terminals.answer("monday", 1, viewing.Answer.REFUSED, who="ada")
     asks(house)
     assert house.wiring.terminals.joining("monday", 1).answer is viewing.Answer.REFUSED
-    house.pass_(minutes=11)
+    assert "not want anybody to type along" in house.client("trainer").get("/class/monday/seat/1?mode=join").text
+    house.pass_(minutes=60)
+    asks(house)
+    assert house.wiring.terminals.joining("monday", 1).answer is viewing.Answer.REFUSED
+    assert "You are asked again only after you ask for help." in house.learner(seat=1).get(seat(house)).text
+    house.wiring.helping.raise_hand("monday", 2, "", who="grace")
+    asks(house)
+    assert house.wiring.terminals.joining("monday", 1).answer is viewing.Answer.REFUSED, "it was somebody else's hand"
+    house.wiring.helping.raise_hand("monday", 1, "", who="ada")
     asks(house)
     assert house.wiring.terminals.joining("monday", 1).answer is viewing.Answer.ASKED
     house.wiring.terminals.answer("monday", 1, viewing.Answer.ALLOWED, who="ada")

@@ -36,7 +36,7 @@ def test_the_question_is_kept_with_who_asked_and_until_it_is_answered_nothing_ar
     asked = own_world.wiring.terminals.joining("monday", 1)
     assert (asked.answer, asked.who) == (viewing.Answer.ASKED, "eva")
     assert not typed(eva, ada, "unasked")
-    ada.say(allow=True)
+    own_world.allow()
     assert eva.until_told("with")[0]["types"] is True
     assert typed(eva, ada, "allowed")
     assert own_world.wiring.terminals.joining("monday", 1).answer is viewing.Answer.ALLOWED
@@ -44,7 +44,7 @@ def test_the_question_is_kept_with_who_asked_and_until_it_is_answered_nothing_ar
 
 def test_who_was_allowed_once_is_not_asked_again_and_comes_to_every_machine_of_the_seat(own_world):
     ada, eva = joined(own_world)
-    ada.say(allow=True)
+    own_world.allow()
     eva.until_told("with")
     again = own_world.tab("eva", mode="join")
     again.until(PROMPT)
@@ -54,8 +54,7 @@ def test_who_was_allowed_once_is_not_asked_again_and_comes_to_every_machine_of_t
 
 def test_a_learner_refuses_and_is_left_in_peace(own_world):
     ada, eva = joined(own_world)
-    ada.say(allow=False)
-    ada.quiet()
+    own_world.wiring.terminals.answer("monday", 1, viewing.Answer.REFUSED, who="ada")
     assert own_world.wiring.terminals.joining("monday", 1).answer is viewing.Answer.REFUSED
     again = own_world.tab("eva", mode="join")
     again.until(PROMPT)
@@ -66,7 +65,7 @@ def test_a_learner_refuses_and_is_left_in_peace(own_world):
 
 def test_a_stop_ends_whoever_watches_and_takes_back_the_leave(own_world):
     ada, eva = joined(own_world)
-    ada.say(allow=True)
+    own_world.allow()
     eva.until_told("with")
     ada.say(stop=True)
     assert eva.closed() == frames.STOPPED
@@ -77,10 +76,30 @@ def test_a_stop_ends_whoever_watches_and_takes_back_the_leave(own_world):
     assert typed(ada, ada, "mine")
 
 
-def test_only_the_learner_can_allow_it(own_world):
+def test_whoever_was_sent_away_may_look_on_again_and_is_seen_but_not_type(own_world):
     ada, eva = joined(own_world)
-    eva.say(allow=True)
+    own_world.allow()
+    eva.until_told("with")
+    ada.say(stop=True)
+    assert eva.closed() == frames.STOPPED
+    ada.quiet()
+    ada.told.clear()
+    again = own_world.tab("eva", mode="join")
+    again.until(PROMPT)
+    assert ada.until_told("with") == [{"who": "eva", "mode": "join", "types": False}]
+    assert not typed(again, ada, "again")
+
+
+def test_only_the_learner_can_stop_it_and_nobody_allows_anything_at_a_terminal(own_world):
+    ada, eva = joined(own_world)
+    watcher = own_world.tab("eva")
+    watcher.until(PROMPT)
+    for said in ({"allow": True}, {"stop": True}):
+        eva.say(**said)
+        watcher.say(**said)
+    watcher.quiet()
     eva.quiet()
+    assert (eva.code, watcher.code) == (None, None)
     assert own_world.wiring.terminals.joining("monday", 1).answer is viewing.Answer.ASKED
     assert not typed(eva, ada, "myself")
 

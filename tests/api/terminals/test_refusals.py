@@ -13,6 +13,7 @@ from api.terminals import rooms
 from labctl import ports
 from tests.api.browser import Browser
 from tests.api.terminals.conftest import Tab
+from tests.world_here import wait_for
 
 PROMPT = rb"\$ "
 
@@ -138,6 +139,21 @@ def test_a_live_terminal_ends_with_its_seat(own_world, happens):
         assert other.closed() == 4410
 
 
+def test_a_shell_that_ends_with_its_seat_says_that_the_seat_is_over(own_world):
+    tab = own_world.tab("ada")
+    tab.until(PROMPT)
+    own_world.wiring.desk.close("monday", who="eva")
+    own_world.stop_tmux()
+    assert tab.closed() == 4410
+
+
+def test_a_shell_that_ends_by_itself_says_so(own_world):
+    tab = own_world.tab("ada")
+    tab.until(PROMPT)
+    own_world.stop_tmux()
+    assert tab.closed() == 4000
+
+
 def test_a_guest_that_shows_another_key_is_not_entered(own_world):
     own_world.sshd.close()
     own_world.imposter(1)
@@ -183,7 +199,7 @@ def test_a_seat_has_so_many_terminals_and_no_more(world):
         tab.until(PROMPT)
     assert world.tab("ada").closed() == 4429
     tabs[0].close()
-    time.sleep(0.3)
+    wait_for(lambda: len(world.api.made.state.hall.rooms) < rooms.SEAT)
     world.tab("ada").until(PROMPT)
 
 

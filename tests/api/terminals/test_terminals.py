@@ -85,10 +85,9 @@ def test_a_trainer_who_joins_types_once_the_learner_allows_it_without_changing_t
     trainer.until(PROMPT)
     assert learner.until_told("with") == [{"who": "eva", "mode": "join", "types": False}]
     trainer.type("echo not-$((1+1))-yet\r")
-    trainer.say(allow=True)
     learner.quiet()
     assert b"not-" not in learner.seen
-    learner.say(allow=True)
+    world.allow()
     assert learner.until_told("with") == [{"who": "eva", "mode": "join", "types": True}]
     trainer.type("stty size\r")
     learner.until(rb"20 90")

@@ -67,11 +67,6 @@ export class Connection {
     this.put(JSON.stringify({ size }));
   }
 
-  /** Whether whoever joins this seat may type from now on. */
-  allow(may: boolean): void {
-    this.put(JSON.stringify({ allow: may }));
-  }
-
   /** Whoever watches or joins is out. */
   stop(): void {
     this.put(JSON.stringify({ stop: true }));
