@@ -66,21 +66,15 @@ class Entering:
         """Which of these may be in now, with the environment each would come to ("principal environment"). Asked each second about
         everybody who is in, so a class is looked at once, however many of its seats are asked about, and no plan is opened twice.
         """
-        asked: dict[str, dict[int, set[str]]] = {}
+        asked: dict[str, dict[str, int]] = {}
         for principal in principals:
             if (named := passage.seat_of(principal)) is not None:
-                asked.setdefault(named[0], {}).setdefault(named[1], set()).add(principal)
-        return frozenset(one for slug, numbers in asked.items() for one in self._still_of(slug, numbers))
+                asked.setdefault(named[0], {})[principal] = named[1]
+        return frozenset(one for slug, seats in asked.items() for one in self._still_of(slug, seats))
 
-    def _still_of(self, slug: str, numbers: Mapping[int, set[str]]) -> Iterator[str]:
-        try:
-            room = self.desk.room(slug)
-        except errors.NotFound:
-            return
-        known = {env.id: env for env in self.desk.environments.environments(classroom=slug, bare=True)}
-        for seat in room.seats:
-            env = known.get(seat.environment) if seat.number in numbers else None
-            if env is not None and self._enterable(env) and (principal := self._principal(env)) in numbers[seat.number]:
+    def _still_of(self, slug: str, seats: Mapping[str, int]) -> Iterator[str]:
+        for env in self.desk.environments.seated(slug, frozenset(seats.values())):
+            if self._enterable(env) and (principal := self._principal(env)) in seats:
                 yield f"{principal} {env.id}"
 
     def _principal(self, env: Environment) -> str:

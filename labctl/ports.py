@@ -137,6 +137,9 @@ class Environments(Protocol):
     def environments(self, *, classroom: str | None = None, gone: bool = False, bare: bool = False) -> tuple[Environment, ...]:
         """Those of a classroom, or all; with `gone` also those that are gone, with `bare` without their machines (for counting)."""
 
+    def seated(self, slug: str, numbers: Collection[int]) -> tuple[Environment, ...]:
+        """What these seats of a class have now, without the machines; nothing for seats and classes that are not there."""
+
     def plan(self, environment: str) -> Plan:
         """Decrypted. Raises NotFound, also for an environment that is gone."""
 

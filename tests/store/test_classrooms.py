@@ -35,6 +35,23 @@ def test_a_class_comes_back_as_it_was_written(store):
     assert store.plan(room.seats[1].environment) == fakes.plan(room.seats[1].environment, 2, seat=2)
 
 
+def test_what_stands_on_seats_is_found_by_their_numbers_and_nothing_where_there_are_none(store):
+    room = fakes.classroom(3)
+    store.open(room, fakes.plans_for(room), PLOTS)
+    assert {env.id for env in store.seated("monday", {1, 3, 9})} == {room.seats[0].environment, room.seats[2].environment}
+    assert store.seated("nowhere", {1}) == ()
+
+
+def test_of_two_classes_of_one_name_the_newest_is_looked_at(store):
+    first = fakes.classroom(1)
+    store.open(first, fakes.plans_for(first), PLOTS)
+    store.close("monday", first.opened)
+    remove_all(store, "monday")
+    second = fakes.classroom(1)
+    store.open(second, fakes.plans_for(second), PLOTS)
+    assert [env.id for env in store.seated("monday", {1})] == [second.seats[0].environment]
+
+
 def test_a_name_that_is_taken_is_refused_and_nothing_is_planned(store):
     room = fakes.classroom()
     store.open(room, fakes.plans_for(room), PLOTS)

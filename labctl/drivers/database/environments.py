@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from labctl import errors
 from labctl.drivers import liveness
 from labctl.drivers.database import backlog, golden_machines, looking, part, rows
 from labctl.drivers.database import classrooms as classrooms_
-from labctl.drivers.database.tables import classrooms, environments
+from labctl.drivers.database.tables import classrooms, environments, seats
 from labctl.model.environment import Claim, Environment, Facts, State
 from labctl.model.plan import Plan
 
@@ -37,6 +38,13 @@ class EnvironmentRows(part.Part):
             query = query.where(environments.c.classroom == newest(classroom))
         with self._connection.reading() as connection:
             return (self._bare_environments if bare else self._environments).read(connection, query)
+
+    def seated(self, slug: str, numbers: Collection[int]) -> tuple[Environment, ...]:
+        """One query, for it is asked each second about everybody who is in."""
+        query = looking.query(bare=True).join(seats, seats.c.environment == environments.c.id)
+        query = query.where(seats.c.classroom == newest(slug), seats.c.number.in_(sorted(numbers)))
+        with self._connection.reading() as connection:
+            return self._bare_environments.read(connection, query)
 
     def plan(self, environment: str) -> Plan:
         """Raises NotFound when there is no such environment, or it is gone and its plan with it."""
