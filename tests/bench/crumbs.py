@@ -5,18 +5,21 @@ fault files; people press buttons meanwhile. Golden machines outlive classes by 
 next one bakes under the same fire, and kept after others, so that the next one begins at the clones. What is left is looked for against
 the empty house when there are no golden machines, and against the end of the round before when the very same ones stand. A trace counts
 when it is still there after 15 s. Every choice comes from the seed. With `--paper NODES` guests have no substance and a ready seat's
-must merely run: many more rounds for the control plane, with seats on several nodes. The last line is JSON: rounds, leftovers,
-false_ready, seats_lost (a seat that neither became ready nor said why nor was removed, or that said why and could not be made ready in
-the calm), kills, faults.
+must merely run: many more rounds for the control plane, with seats on several nodes. SIGTERM: no round after this one.
+
+The last line is JSON: rounds, leftovers, false_ready, seats_lost (a seat that neither became ready nor said why nor was removed, or that
+said why and could not be made ready in the calm), kills, faults.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 import traceback
@@ -45,11 +48,13 @@ def main() -> None:
     seed = chosen.seed if chosen.seed is not None else random.SystemRandom().randrange(10**6)
     print(f"seed {seed}", flush=True)
     found, left, done = Found(), [], 0
+    enough: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: enough.append(number))
     paper = {"LABCTL_PAPER_NODES": str(chosen.paper), "LABCTL_PAPER_SPEED": str(SPEED)} if chosen.paper else {}
     with House("crumbs", **paper) as house:
         search = _Search(house)
         try:
-            for number in range(1, chosen.rounds + 1):
+            for number in itertools.takewhile(lambda _: not enough, range(1, chosen.rounds + 1)):
                 seen = _count(found)
                 one = Round(house, number, random.Random(f"{seed}/{number}"), found)
                 try:
@@ -63,7 +68,7 @@ def main() -> None:
                     print(f"    FOUND {line}", flush=True)
                 if chosen.keep and (crumbs or _count(found) > seen):
                     _keep(house, chosen.keep / f"{seed}-{number}")
-            left += search.at_the_end(chosen.rounds)
+            left += search.at_the_end(done)
         except BaseException:
             traceback.print_exc()
             if chosen.keep:
