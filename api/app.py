@@ -25,7 +25,23 @@ from api import (
     staying,
 )
 from api.desktops import routes as routes_desktops
-from api.pages import account, apps, blueprints, board_stream, classes, files, home, it, learner, opening, people, seats, tasks, ways
+from api.pages import (
+    account,
+    apps,
+    blueprints,
+    board_stream,
+    classes,
+    files,
+    home,
+    images,
+    it,
+    learner,
+    opening,
+    people,
+    seats,
+    tasks,
+    ways,
+)
 from api.terminals import routes as routes_terminals
 from labctl import wiring
 
@@ -91,7 +107,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     for router in (part.router for part in parts):
         app.include_router(router, responses=problems.answers(500))
     app.include_router(routes_desktops.router)
-    for page in (tasks, files):
+    for page in (tasks, files, images):
         app.include_router(page.router)
     for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, apps, it, people, blueprints):
         app.include_router(page.router)

@@ -17,10 +17,11 @@ from datetime import timedelta
 
 from labctl import desk as desk_
 from labctl import errors, ports, task_ports
-from labctl.model import lifecycle, task_boxes, tasks
+from labctl.model import lifecycle, task_boxes, task_words, tasks
 from labctl.model.classroom import Classroom
 from labctl.model.environment import Environment
 from labctl.model.plan import Plan, PlannedTask
+from labctl.model.task_words import Spoken
 from labctl.model.tasks import Outcome, Standing, State
 
 QUEUE = timedelta(minutes=2)
@@ -60,19 +61,19 @@ class Examining:
     _counts: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
     _patrolled: set[tuple[str, int]] = field(default_factory=set, repr=False, compare=False)
 
-    def boxes(self, slug: str, number: int) -> tuple[task_boxes.Box, ...]:
-        """The tasks of a seat as its learner may see them; none where its plan is gone. Raises NotFound."""
+    def boxes(self, slug: str, number: int, said: Spoken = task_words.OWN) -> tuple[task_boxes.Box, ...]:
+        """The tasks of a seat as its learner may see them, in the words of `said`; none where its plan is gone. Raises NotFound."""
         _, env = self.desk.seat(slug, number)
         try:
             plan = self.desk.environments.plan(env.id)
         except errors.NotFound:
             return ()
         looking = self.looks.looking(slug, number) if plan.tasks else ""
-        return task_boxes.boxes(plan, self._known(slug, number), env, looking)
+        return task_boxes.boxes(plan, self._known(slug, number), env, looking, said)
 
-    def box(self, slug: str, number: int, task: str) -> task_boxes.Box:
+    def box(self, slug: str, number: int, task: str, said: Spoken = task_words.OWN) -> task_boxes.Box:
         """One of them. Raises NotFound."""
-        for one in self.boxes(slug, number):
+        for one in self.boxes(slug, number, said):
             if one.id == task:
                 return one
         raise _no_task(task)

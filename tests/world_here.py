@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, tmp_path: Path, blueprint: str = BLUEPRINT) -> None:
         folder = tmp_path / "blueprints" / "hello"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "blueprint.yaml").write_text(blueprint)
         template = site.Template(node="sandbox", vmid=9001)
         place = site.Site(

@@ -9,7 +9,7 @@ from api.pages import asking, render
 from api.routes_blueprints import Name
 from labctl import errors, wiring
 from labctl.drivers import shelf, shelf_guide
-from labctl.model import preview, summary
+from labctl.model import guide_languages, preview, summary
 
 router = APIRouter(include_in_schema=False, prefix="/blueprints")
 
@@ -33,7 +33,8 @@ def blueprint(request: Request, asker: asking.ReadsCourses, house: who.House, na
         complaints = [(one, one.file.rpartition(f"/{name}/")[2]) for one in error.complaints]
         return render.render(request, "blueprint_broken.html", name=name, error=error, complaints=complaints)
     warnings = [(one, one.file.rpartition(f"/{name}/")[2]) for one in (*book.warnings, *more)]
-    return render.render(request, "blueprint.html", book=book, plan=plan, pages=pages, warnings=warnings)
+    spoken = guide_languages.languages(book.files)
+    return render.render(request, "blueprint.html", book=book, plan=plan, pages=pages, warnings=warnings, spoken=spoken)
 
 
 def _plan(house: wiring.Wiring, book: shelf.Book) -> summary.Summary | None:

@@ -29,7 +29,7 @@ async def write(
     address = f"/seat/{seat.seat.environment}"
 
     def found() -> guide.Code:
-        book = guides.of(house, seat.slug, seat.number, seat.seat.environment)
+        book = guides.of(house, seat.slug, seat.number, seat.seat.environment, render.language(request))
         shown = book.pages[page - 1] if page <= len(book.pages) else None
         files = guides.files(shown) if shown is not None and not book.waits_for(shown) else ()
         if block >= len(files):

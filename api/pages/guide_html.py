@@ -13,6 +13,8 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 from markupsafe import Markup
 
+from labctl.model import guide_images
+
 SCHEMES = ("http", "https", "mailto")
 """Where a guide's links may lead; relative ones stay in the page."""
 
@@ -26,7 +28,7 @@ class _Careful(MarkdownIt):
 @functools.cache
 def _markdown() -> MarkdownIt:
     made = _Careful("commonmark", {"html": False, "linkify": False}).enable("table")
-    # An image from elsewhere would tell another server who reads; the policy forbids it too. Its text is shown.
+    # An image from elsewhere would tell another server who reads; the policy forbids it too. Then its text is shown.
     made.add_render_rule("image", _image)
     made.add_render_rule("link_open", _link)
     made.add_render_rule("table_open", lambda *_: '<div class="wide"><table>\n')
@@ -34,14 +36,16 @@ def _markdown() -> MarkdownIt:
     return made
 
 
-def text(markdown: str) -> Markup:
-    """The HTML of Markdown that an author wrote. Headings go down by one: the page has its own."""
+def text(markdown: str, images: str = "") -> Markup:
+    """The HTML of Markdown that an author wrote. Headings go down by one: the page has its own. `images`: the address below which those of
+    this guide are; without one their text is shown.
+    """
     tokens = _markdown().parse(markdown)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:
             token.tag = f"h{min(6, int(token.tag[1]) + 1)}"
     # markdown-it escapes all text, and raw HTML is off: what comes out is tags of its own only.
-    return Markup(_markdown().renderer.render(tokens, _markdown().options, {}))  # noqa: S704
+    return Markup(_markdown().renderer.render(tokens, _markdown().options, {"images": images}))  # noqa: S704
 
 
 def _harmless(address: str) -> bool:
@@ -52,8 +56,12 @@ def _harmless(address: str) -> bool:
     return parts.scheme.lower() in SCHEMES or (not parts.scheme and not address.strip().startswith(("//", "\\")))
 
 
-def _image(_self: RendererHTML, tokens: Sequence[Token], at: int, *_: Any) -> str:
-    return str(Markup('<span class="image">{}</span>').format(tokens[at].content))
+def _image(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:
+    alt = renderer.renderInlineAsText(tokens[at].children or [], options, env)
+    shown = guide_images.Shown(0, alt, str(tokens[at].attrs.get("src", "")))
+    if not shown.name or not env["images"]:
+        return str(Markup('<span class="image">{}</span>').format(alt))
+    return str(Markup('<img src="{}{}" alt="{}" loading="lazy">').format(env["images"], shown.name, alt))
 
 
 def _link(renderer: RendererHTML, tokens: Sequence[Token], at: int, options: OptionsDict, env: MutableMapping[str, Any]) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from labctl import errors, wiring
-from labctl.model import guide, guide_values
+from labctl.drivers import shelf, shelf_guide
+from labctl.model import guide, guide_images, guide_languages, guide_values, task_words
 from labctl.model.plan import Plan
 from labctl.model.task_boxes import Box
-
-_log = logging.getLogger(__name__)
+from labctl.model.task_words import Spoken
 
 
 @dataclass(frozen=True)
 class Guide:
-    """Pages in order, whether the guide cannot be read, and the seat's boxes by their task."""
+    """Pages in order, whether the guide cannot be read, the seat's boxes by their task, and in which language the pages are."""
 
     pages: tuple[guide.Page, ...] = ()
     wrong: bool = False
     boxes: Mapping[str, Box] = field(default_factory=dict)
+    language: str = ""
 
     def waits_for(self, page: guide.Page) -> tuple[str, ...]:
         """Titles of the tasks that are to be done before this page opens; none where it is open."""
@@ -43,25 +43,50 @@ def files(page: guide.Page) -> tuple[guide.Code, ...]:
     return tuple(piece for piece in every if isinstance(piece, guide.Code) and piece.kind == "file")
 
 
-def of(house: wiring.Wiring, slug: str, number: int, environment: str) -> Guide:
-    """The guide of the frozen blueprint with this seat's values. A guide with a mistake must not take the terminals away with it; its
-    tasks are there all the same.
+def of(house: wiring.Wiring, slug: str, number: int, environment: str, spoken: str = "") -> Guide:
+    """The guide of the frozen blueprint with this seat's values, for somebody who is spoken to in that language. A guide with a mistake
+    must not take the terminals away with it; its tasks are there all the same.
     """
     try:
         plan = house.environments.plan(environment)
         book = house.shelf.frozen(plan.source)
     except errors.LabctlError:
         return Guide()
-    boxes = {one.id: one for one in house.examining.boxes(slug, number)}
-    files = {path: file.read_text(encoding="utf-8", errors="replace") for path, file in book.files.items() if guide.FILE.fullmatch(path)}
+    boxes = {one.id: one for one in house.examining.boxes(slug, number, _words(book, plan, spoken))}
+    told = shelf_guide.told(book, plan, spoken)
+    pages = told.pages if told.wrong else tuple(guide_values.filled(one, plan) for one in told.pages)
+    return Guide(pages, wrong=told.wrong, boxes=boxes, language=told.language)
+
+
+def image(house: wiring.Wiring, slug: str, number: int, environment: str, name: str, spoken: str) -> bytes:
+    """An image that a page shows which is open to this seat; the translation's own where it has one. Raises NotFound for all else."""
+    missing = errors.NotFound("there is no such image in the guide.", hint="Its page may have changed; load it again.")
+    book = of(house, slug, number, environment, spoken)
+    if not guide_images.NAME.fullmatch(name) or not any(name in _shown(page) for page in book.pages if not book.waits_for(page)):
+        raise missing
+    files = house.shelf.frozen(house.environments.plan(environment).source).files
+    places = [f"{guide_languages.folder(language)}/{guide_images.FOLDER}/{name}" for language in (book.language, "")]
+    # A name is a key of what was frozen, never a path.
+    file = next((files[place] for place in places if place in files), None)
+    if file is None or guide_images.mistake(name, data := file.read_bytes()):
+        raise missing
+    return data
+
+
+def _shown(page: guide.Page) -> frozenset[str]:
+    every = [inner for piece in page.pieces for inner in (piece.pieces if isinstance(piece, guide.Fold) else (piece,))]
+    lines = [line for piece in every if isinstance(piece, guide.Text) for line in piece.markdown.splitlines()]
+    return frozenset(one.name for line in lines for one in guide_images.shown(line))
+
+
+def words(house: wiring.Wiring, environment: str, spoken: str) -> Spoken:
+    """What the tasks of a seat are called for somebody who is spoken to in that language."""
     try:
-        pages = _read(files, plan)
-    except errors.BadInput as error:
-        _log.warning("the guide of %s cannot be read: %s", plan.source, "; ".join(str(one) for one in error.complaints))
-        return Guide(_read({}, plan), wrong=True, boxes=boxes)
-    return Guide(tuple(guide_values.filled(one, plan) for one in pages), boxes=boxes)
+        plan = house.environments.plan(environment)
+        return _words(house.shelf.frozen(plan.source), plan, spoken)
+    except errors.LabctlError:
+        return task_words.OWN
 
 
-def _read(files: Mapping[str, str], plan: Plan) -> tuple[guide.Page, ...]:
-    machines = [one.name for one in plan.machines if "terminal" in one.access]
-    return guide.read(files, machines, [one.id for one in plan.tasks])
+def _words(book: shelf.Book, plan: Plan, spoken: str) -> Spoken:
+    return shelf_guide.words(book, plan, spoken).filled(guide_values.filling(plan))

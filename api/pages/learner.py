@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import io
 import zipfile
 from collections.abc import AsyncIterator
@@ -14,7 +15,7 @@ from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, staying, who
-from api.pages import apps_shown, asking, guide_html, guides, render, seats, sitting, tasks
+from api.pages import apps_shown, asking, guide_html, guides, render, seats, sitting, tabs, tasks
 from api.pages.sitting import Seat
 from labctl import errors, wiring
 from labctl.model import people, viewing
@@ -26,9 +27,10 @@ router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 1) -> Response:
     """All of it; the page of the guide by its number."""
     house.examining.prepare(seat.slug, seat.number)
-    book = guides.of(house, seat.slug, seat.number, seat.seat.environment)
+    book = guides.of(house, seat.slug, seat.number, seat.seat.environment, render.language(request))
     shown = min(max(1, page), max(1, len(book.pages)))
     apps = apps_shown.shown(house, seat.seat)
+    machines, desktops = seats.enterable(house, seat.seat.environment), seats.with_desktop(house, seat.seat.environment)
     return render.render(
         request,
         "learner.html",
@@ -44,11 +46,17 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
         guide_wrong=book.wrong,
         own=asker.person.owns(seat.seat.environment),
         address=f"/seat/{seat.seat.environment}",
-        text=guide_html.text,
+        text=functools.partial(guide_html.text, images=f"/seat/{seat.seat.environment}/img/"),
         files=guides.files(book.pages[shown - 1]) if book.pages else (),
         messages=house.helping.messages(seat.slug, 5),
-        machines=seats.enterable(house, seat.seat.environment),
-        desktops=seats.with_desktop(house, seat.seat.environment),
+        machines=machines,
+        desktops=desktops,
+        tabs=tabs.beside(
+            book.pages[shown - 1].tabs if book.pages else (),
+            machines if seat.seat.status == "ready" and "terminal.js" in render.built() else (),
+            desktops if seat.seat.status == "ready" and "desktop.js" in render.built() else (),
+            apps.apps if apps.ready else (),
+        ),
         door=house.door_address,
         code=None,
         said=request.query_params.get("said", ""),

@@ -52,7 +52,7 @@ class Boxes:
         self._key = key
         if seat.status == "ready":
             self._house.examining.prepare(self._seat.slug, self._seat.number)
-        book = guides.of(self._house, self._seat.slug, self._seat.number, seat.environment)
+        book = guides.of(self._house, self._seat.slug, self._seat.number, seat.environment, spoken)
         if not book.pages:  # the class is over, and its course was put away with it
             return []
         page = book.pages[min(max(1, self._page), len(book.pages)) - 1]
@@ -80,7 +80,8 @@ def _box(request: Request, house: who.House, seat: Mine, task: str, page: int, *
     address = f"/seat/{seat.seat.environment}"
     if not render.only_part(request):
         return RedirectResponse(f"{address}?page={page}#task-{task}", status_code=303)
-    box = house.examining.box(seat.slug, seat.number, task)
+    said = guides.words(house, seat.seat.environment, render.language(request))
+    box = house.examining.box(seat.slug, seat.number, task, said)
     return render.render(request, "task.html", box=box, address=address, shown=page, own=own, wrong=wrong)
 
 

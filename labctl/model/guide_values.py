@@ -12,11 +12,13 @@ from labctl.model.plan import Plan
 
 def filled(page: guide.Page, plan: Plan) -> guide.Page:
     """The page with the values of one seat. What its learner may not see, and what is not there, stays as it was written."""
-
-    def fill(text: str) -> str:
-        return "".join(part if isinstance(part, str) else value(plan, part) for part in references.parts(text))
-
+    fill = filling(plan)
     return replace(page, title=fill(page.title), pieces=tuple(_filled(piece, fill) for piece in page.pieces))
+
+
+def filling(plan: Plan) -> Callable[[str], str]:
+    """What does the same with a text."""
+    return lambda text: "".join(part if isinstance(part, str) else value(plan, part) for part in references.parts(text))
 
 
 def _filled(piece: guide.Piece, fill: Callable[[str], str]) -> guide.Piece:

@@ -40,6 +40,8 @@ minutes: 10
 ---
 Hello **${lab.seat.login}**.
 
+![A tree](img/tree.svg)
+
 ```run box
 ls <home>
 ```
@@ -54,6 +56,7 @@ Ask `pwd`.
 :::task file
 :::
 """
+TREE = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><path d="M4 8V0"/></svg>'
 ROSTER = "name,email\nAda Lovelace,ada@example.org\nGrace Hopper,grace@example.org\n"
 
 
@@ -64,7 +67,8 @@ class House:
         folder = tmp_path / "blueprints" / "hello"
         folder.mkdir(parents=True)
         (folder / "blueprint.yaml").write_text(BLUEPRINT)
-        (folder / "guide").mkdir()
+        (folder / "guide" / "img").mkdir(parents=True)
+        (folder / "guide" / "img" / "tree.svg").write_text(TREE)
         (folder / "guide" / "01-begin.md").write_text(GUIDE)
         (folder / "guide" / "02-end.md").write_text("# The end\n\nWell done, ${lab.seat.name}.\n")
         broken = tmp_path / "blueprints" / "broken"

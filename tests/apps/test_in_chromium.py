@@ -74,7 +74,7 @@ class Chromium:
         page = self.context.new_page()
         environment = self.world.wiring.desk.seat("monday", 1)[1].id
         page.goto(f"{self.world.api.url}/seat/{environment}")
-        page.locator("details.app summary", has_text="The shop").click()
+        page.get_by_role("tab", name="The shop").click()
         return page
 
     def close(self):

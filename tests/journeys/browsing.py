@@ -29,9 +29,9 @@ def walk(stage: Stage) -> None:
         stage.look("learner's seat, not ready", page)
         until(lambda: page.locator("#state .status.ready").count(), "the seat is ready", 300)
     with step("the app is there without a reload, and opens beside the guide"):
-        page.locator("details.app summary").click()
+        page.get_by_role("tab", name="The shop").click()
         page.get_by_role("button", name="Show The shop here").click()
-        shop = page.frame_locator("details.app iframe")
+        shop = page.frame_locator("iframe.app")
         until(lambda: "Lamp & Lantern" in shop.locator("body").inner_text(), "the shop's front")
         stage.look("learner's seat with a web app", page)
     with step("the app answers what is typed into it"):

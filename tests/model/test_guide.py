@@ -61,6 +61,11 @@ def test_pages_come_in_the_order_of_their_names_and_other_files_are_none():
         (":::task\n:::", 1, "names its task"),
         ("---\nrequires: [find]\n---\n", 2, "there is no task 'find'"),
         ("---\nrequires: find\n---\n", 2, "a list of tasks"),
+        ("---\ntabs: web\n---\n", 2, "tabs is a list of tabs; write tabs: [web]"),
+        ("---\ntabs: []\n---\n", 2, "a list of tabs"),
+        ("---\ntabs: [web, wep]\n---\n", 2, "there is no tab 'wep'; did you mean 'web'?"),
+        ("---\ntabs: [desktop:web]\n---\n", 2, "there is no tab 'desktop:web'"),
+        ("---\ntitle: x\ntabs:\n  - web\n  - web\n---\n", 5, "named twice"),
         ("---\ntitle: x\n", 1, "does not end"),
         ("---\ntitel: x\n---\n", 2, "there is no key 'titel'"),
         ("---\ntitle: x\nminutes: soon\n---\n", 3, "whole number"),
@@ -70,6 +75,13 @@ def test_pages_come_in_the_order_of_their_names_and_other_files_are_none():
 def test_every_mistake_is_said_with_its_line(text, line, said):
     found = complaints(text)
     assert any(at == line and said in why for at, why in found), found
+
+
+def test_a_page_names_the_tabs_beside_it_in_the_order_in_which_they_are_shown():
+    text = "---\ntabs: [shop, desktop:desk, web]\n---\n# One"
+    (page,) = guide.read({"guide/01-one.md": text}, ("web",), (), guide.Beside(desktops=("desk",), apps=("shop",)))
+    assert page.tabs == ("shop", "desktop:desk", "web")
+    assert read("# One").tabs == ()
 
 
 def test_references_become_the_values_of_the_seat_and_only_those_its_learner_may_see():
@@ -128,9 +140,9 @@ def test_every_guide_of_the_house_can_be_read():
 
 def test_tasks_stand_where_they_are_placed_and_the_others_follow_on_the_last_page():
     files = {"guide/01-a.md": "A\n\n:::task find\n:::\n", "guide/02-b.md": "---\nrequires: [find]\n---\nB"}
-    pages = guide.read(files, (), ("find", "fix", "said"))
+    pages, warnings = guide.checked(files, (), ("find", "fix", "said"))
     assert [(page.tasks, page.requires) for page in pages] == [(("find",), ()), (("fix", "said"), ("find",))]
-    assert [(one.file, one.warning) for one in guide.unplaced(pages, files, ("find", "fix", "said"))] == [("guide/02-b.md", True)] * 2
+    assert [(one.file, one.warning) for one in warnings] == [("guide/02-b.md", True)] * 2
     assert guide_values.filled(pages[0], fakes.plan("e000000001", 1)).tasks == ("find",)
 
 

@@ -46,6 +46,8 @@ export class LabDesktop extends HTMLElement {
   private readonly again = document.createElement("button");
   private readonly stop = document.createElement("button");
   private readonly clip = document.createElement("textarea");
+  // Older than noVNC's own, so it is told first.
+  private readonly sized = new ResizeObserver(() => this.fits());
 
   connectedCallback(): void {
     if (this.connection) return;
@@ -105,6 +107,7 @@ export class LabDesktop extends HTMLElement {
     help.textContent = this.text("leave");
     this.line.replaceChildren(this.status, this.again, this.with, this.stop, full, ...(this.mode === "watch" ? [] : this.tools()), help);
     this.replaceChildren(this.screen, this.line);
+    this.sized.observe(this.screen);
     this.addEventListener("keydown", (event) => this.leave(event), true);
   }
 
@@ -142,8 +145,7 @@ export class LabDesktop extends HTMLElement {
     this.rfb = rfb;
     rfb.background = "#111";
     rfb.scaleViewport = true;
-    // Others look at the learner's desktop at the size that the learner gave it.
-    rfb.resizeSession = this.mode === "own";
+    this.fits();
     rfb.focusOnClick = true;
     this.acts();
     // From the desktop's clipboard only into a field that somebody has to copy from: a machine must not write to a trainer's clipboard.
@@ -158,6 +160,11 @@ export class LabDesktop extends HTMLElement {
       this.stopped("ended", "");
     });
     for (const data of this.early.splice(0)) channel.took(data);
+  }
+
+  /** Others look at the learner's desktop at the size that the learner gave it; behind another tab it keeps the one it had. */
+  private fits(): void {
+    if (this.rfb) this.rfb.resizeSession = this.mode === "own" && this.screen.clientWidth > 0;
   }
 
   private acts(): void {

@@ -8,3 +8,4 @@ import "./page/checking";
 import "./page/moving";
 import "./page/asking";
 import "./page/board";
+import "./page/tabs";

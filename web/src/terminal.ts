@@ -63,6 +63,8 @@ export class LabTerminal extends HTMLElement {
 
   /** Type it as if it were pasted: a shell that knows bracketed paste runs nothing before Enter. */
   write(text: string, enter: boolean): void {
+    // Behind another tab, it comes to the front (page/tabs.ts).
+    this.dispatchEvent(new CustomEvent("lab-wanted", { bubbles: true }));
     // Below the guide, as on a phone, it begins only once it is seen; what was to be typed waits for the machine's screen.
     this.scrollIntoView({ block: "nearest" });
     if (!this.drawn) {
@@ -122,10 +124,12 @@ export class LabTerminal extends HTMLElement {
       if (this.mode === "own") connection.resize([cols, rows]);
     });
     if (this.mode === "own") {
-      this.watching = new ResizeObserver(() => this.fit.fit());
+      // Behind another tab it has no size, and keeps the one it had.
+      const fit = (): void => (screen.clientWidth ? this.fit.fit() : undefined);
+      this.watching = new ResizeObserver(fit);
       this.watching.observe(screen);
-      window.visualViewport?.addEventListener("resize", () => this.fit.fit());
-      this.fit.fit();
+      window.visualViewport?.addEventListener("resize", fit);
+      fit();
     }
     void connection.open();
   }

@@ -38,6 +38,7 @@ PAGES = {
     "/class/{slug}/seat/{number}/{action}": (303, 200, 200, 403, 403),
     "/seat/{environment}": (303, 200, 200, 200, 404),
     "/seat/{environment}/reset": (303, 200, 200, 200, 404),
+    "/seat/{environment}/img/{image}": (303, 200, 200, 200, 404),
     "/seat/{environment}/events": (303, None, None, None, 404),
 }
 # The same for POST; forms are sent empty or with what stands in FORMS.
@@ -111,7 +112,16 @@ def filled(house, path, **values):
     if accounts.account(email="otto@example.org") is None:
         accounts.add_account(Account("otto", "Otto", "otto@example.org", frozenset(), house.clock.now()))
     return path.format(
-        slug="monday", name="hello", account="otto", task="file", key="ab", session="ab", invitation="ab" * 32, app="nothing", **values
+        slug="monday",
+        name="hello",
+        account="otto",
+        task="file",
+        key="ab",
+        session="ab",
+        invitation="ab" * 32,
+        app="nothing",
+        image="tree.svg",
+        **values,
     )
 
 
