@@ -8,8 +8,8 @@ cd "$(dirname "$0")/../.."
 # lxc, lxcfs, uidmap: guests; mmdebstrap, zstd: their image; nftables, iproute2: management network; openssh: logins and tests.
 packages=(lxc lxcfs uidmap mmdebstrap zstd nftables iproute2 iputils-ping openssh-client openssh-server python3-venv procps)
 # chromium: the pages as people see them; it has no font of its own. tmux: what golden machines have, for tests without guests.
-# tigervnc, xterm: desktops without guests, and what the sandbox node draws consoles with.
-for_tests=(chromium fonts-dejavu-core tmux tigervnc-standalone-server xterm)
+# curl, rsync: what learners may come with. tigervnc, xterm: desktops without guests, and what the sandbox node draws consoles with.
+for_tests=(chromium curl fonts-dejavu-core rsync tmux tigervnc-standalone-server xterm)
 
 say() { printf '[setup] %-22s %s\n' "$1" "$2"; }
 timed() { # timed NAME COMMAND...: runs it and says how long it took
