@@ -24,6 +24,9 @@ from labctl.model import blueprint as language
 from labctl.model import digest, marked, reading, references, scalars
 
 FILE = "blueprint.yaml"
+MOST_KEPT = 64
+"""Frozen blueprints that are kept as they were read: more than a centre has classes of at once."""
+
 read_site = site_file.read
 write_site = site_file.write
 
@@ -61,6 +64,7 @@ class Shelf:
         self._roots = tuple(roots)
         self._frozen = frozen
         self._playbooks = tuple(root.parent / "playbooks" for root in roots) if playbooks is None else tuple(playbooks)
+        self._kept: dict[str, Book] = {}
 
     def names(self) -> tuple[str, ...]:
         """All blueprints, sorted."""
@@ -85,7 +89,14 @@ class Shelf:
 
     def frozen(self, source: str) -> Book:
         """The blueprint of "<name>@<digest>" as it was frozen. Raises NotFound."""
-        return self._read(self.folder(source), source.partition("@")[0])
+        folder = self.folder(source)
+        # What is frozen never changes, and every page of a guide asks for it.
+        book = self._kept.get(source)
+        if book is None:
+            while len(self._kept) >= MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)), None)
+            book = self._kept[source] = self._read(folder, source.partition("@")[0])
+        return book
 
     def _read(self, folder: Path, name: str = "") -> Book:
         name = name or folder.name
