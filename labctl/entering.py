@@ -7,15 +7,15 @@ are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.doo
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from labctl import desk as desk_
 from labctl import errors, ports
 from labctl.model import lifecycle, passage
 from labctl.model.classroom import Seat
-from labctl.model.environment import Environment, Machine
+from labctl.model.environment import Environment, Machine, State
 from labctl.model.plan import Plan, PlannedMachine
 
 ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"
@@ -66,15 +66,22 @@ class Entering:
         """Which of these may be in now, with the environment each would come to ("principal environment"). Asked each second about
         everybody who is in, so a class is looked at once, however many of its seats are asked about, and no plan is opened twice.
         """
+        return self._those(principals, self._enterable)
+
+    def unready(self, principals: Sequence[str]) -> frozenset[str]:
+        """The same of seats that are not ready, and whose machines may be looked at (`screens_of`)."""
+        return self._those(principals, self._looked_at)
+
+    def _those(self, principals: Sequence[str], holds: Callable[[Environment], bool]) -> frozenset[str]:
         asked: dict[str, dict[str, int]] = {}
         for principal in principals:
             if (named := passage.seat_of(principal)) is not None:
                 asked.setdefault(named[0], {})[principal] = named[1]
-        return frozenset(one for slug, seats in asked.items() for one in self._still_of(slug, seats))
+        return frozenset(one for slug, seats in asked.items() for one in self._those_of(slug, seats, holds))
 
-    def _still_of(self, slug: str, seats: Mapping[str, int]) -> Iterator[str]:
+    def _those_of(self, slug: str, seats: Mapping[str, int], holds: Callable[[Environment], bool]) -> Iterator[str]:
         for env in self.desk.environments.seated(slug, frozenset(seats.values())):
-            if self._enterable(env) and (principal := self._principal(env)) in seats:
+            if holds(env) and (principal := self._principal(env)) in seats:
                 yield f"{principal} {env.id}"
 
     def _principal(self, env: Environment) -> str:
@@ -89,6 +96,21 @@ class Entering:
     def _enterable(self, env: Environment) -> bool:
         now = self.desk.clock.now()
         return not env.wishes.aside and not lifecycle.leaving(env, now) and lifecycle.status(env, now) is lifecycle.Status.READY
+
+    def _looked_at(self, env: Environment) -> bool:
+        now = self.desk.clock.now()
+        return env.facts.state is not State.GONE and not lifecycle.leaving(env, now) and not self._enterable(env)
+
+    def screens_of(self, slug: str, number: int) -> passage.Way:
+        """Of a seat that is not ready: the screens of all its machines, and nothing to enter; for those who run the class. Raises NotFound,
+        Conflict where it is ready, or on its way out.
+        """
+        seat, env = self.desk.seat(slug, number)
+        if not self._looked_at(env):
+            word = lifecycle.status(env, self.desk.clock.now()).value
+            hint = "Its terminals and desktops are on its page." if self._enterable(env) else "Nothing of it is left to look at."
+            raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint=hint)
+        return replace(self._leads(seat, env, all_screens=True), targets=())
 
     def way_of(self, slug: str, number: int) -> passage.Way:
         """Of a seat by its number. Raises NotFound, Conflict where it cannot be entered now."""
@@ -133,8 +155,9 @@ class Entering:
         return self.keys.certify(public_key, way.login, way.principal, self.desk.clock.now() + timedelta(minutes=10))
 
     def _open(self, seat: Seat, env: Environment) -> passage.Way | None:
-        if not self._enterable(env):
-            return None
+        return self._leads(seat, env) if self._enterable(env) else None
+
+    def _leads(self, seat: Seat, env: Environment, *, all_screens: bool = False) -> passage.Way:
         plan = self.desk.environments.plan(env.id)
         return passage.Way(
             environment=env.id,
@@ -148,7 +171,7 @@ class Entering:
             screens=tuple(
                 passage.Screen(target, made.node, made.vmid, made.kind)
                 for target, planned, made in _machines(plan, env)
-                if "desktop" in planned.access
+                if all_screens or "desktop" in planned.access
             ),
         )
 

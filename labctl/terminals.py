@@ -5,6 +5,8 @@ A ticket is asked for by somebody who is known, and shown once, within half a mi
 A seat's learner has terminals and desktops of their own; staff watches, or joins in; of a seat without a learner staff may have its own.
 Whoever joins types once the seat's learner has allowed it, who is asked once; or at once where the class was opened so. To look on is
 the trainers' right: a learner always sees it and may send them away, but not keep them away.
+
+Of a seat that is not ready staff sees its machines' own screens, and types there without asking: its learner cannot be in.
 """
 
 from __future__ import annotations
@@ -59,7 +61,9 @@ class Terminals:
         """A ticket for that machine, and what it opens; without a mode a learner's own, or watching for staff. Whose seat it is was
         asked before. Raises NotFound (no such machine to enter), Forbidden (mode), Conflict (the seat cannot be entered).
         """
-        way = self.entering.way_of(slug, number)
+        if kind is viewing.Kind.CONSOLE and not staff:
+            raise errors.Forbidden("machines' own screens are for those who run the class.", hint="Ask for help on your seat's page.")
+        way = self.entering.screens_of(slug, number) if kind is viewing.Kind.CONSOLE else self.entering.way_of(slug, number)
         if (found := _seen(way, machine, kind)) is None:
             all_ = way.targets if kind is viewing.Kind.TERMINAL else [one.target for one in way.screens]
             names = ", ".join(one.name for one in all_)
@@ -68,12 +72,13 @@ class Terminals:
             )
         chosen = mode or (viewing.Mode.WATCH if staff else viewing.Mode.OWN)
         seat, _ = self.entering.desk.seat(slug, number)
-        if (chosen is viewing.Mode.OWN) is staff and not (staff and seat.learner is None):
+        alone = seat.learner is None and kind is not viewing.Kind.CONSOLE
+        if (chosen is viewing.Mode.OWN) is staff and not (staff and alone):
             raise errors.Forbidden(
                 f"a {kind.value} of this seat cannot be opened with mode '{chosen.value}' by you.",
                 hint="Trainers watch or join; learners have their own.",
             )
-        if chosen is viewing.Mode.JOIN:
+        if chosen is viewing.Mode.JOIN and kind is not viewing.Kind.CONSOLE:
             self._ask(seat, way.environment, who)
         until = min(self.entering.desk.clock.now() + viewing.TICKET_LIFE, way.until)
         made = viewing.Ticket(way.principal, way.environment, found[0].name, chosen, who, until, proof, kind)
@@ -84,18 +89,27 @@ class Terminals:
     def admit(self, secret: str, kind: viewing.Kind = viewing.Kind.TERMINAL) -> Admission:
         """Use a ticket up. Raises Unauthenticated where it is not good for this, Forbidden where the seat may be entered no more."""
         ticket = self.tickets.use_ticket(secret)
-        if ticket is None or ticket.kind is not kind:
+        if ticket is None or ticket.kind.socket != kind.socket:
             raise errors.Unauthenticated(_CLOSED)
-        way = self.entering.way(ticket.principal)
+        way = self._way(ticket)
         if not _theirs(self.known([ticket.proof]).get(ticket.proof), ticket):
             raise errors.Unauthenticated(_CLOSED)
-        found = _seen(way, ticket.machine, kind)
+        found = _seen(way, ticket.machine, ticket.kind)
         if found is None or way.environment != ticket.environment:
             raise errors.Forbidden(_CLOSED)
         if ticket.mode is not viewing.Mode.OWN:
             word = "watches" if ticket.mode is viewing.Mode.WATCH else "joins"
-            self.entering.desk.journal.write(way.environment, "enter", f"{word} the {kind.value} of {ticket.machine}", ticket.who)
+            self.entering.desk.journal.write(way.environment, "enter", f"{word} the {ticket.kind.value} of {ticket.machine}", ticket.who)
         return Admission(ticket, way, *found)
+
+    def _way(self, ticket: viewing.Ticket) -> passage.Way:
+        named = passage.seat_of(ticket.principal)
+        if ticket.kind is not viewing.Kind.CONSOLE or named is None:
+            return self.entering.way(ticket.principal)
+        try:
+            return self.entering.screens_of(*named)
+        except (errors.NotFound, errors.Conflict):
+            raise errors.Forbidden(_CLOSED) from None
 
     def joining(self, slug: str, number: int) -> viewing.Joining | None:
         """What was asked and said of typing along on that seat, where it still counts. Raises NotFound."""
@@ -148,11 +162,13 @@ class Terminals:
 
     def ended(self, tickets: Collection[viewing.Ticket]) -> dict[viewing.Ticket, viewing.Ending]:
         """Those of these that were admitted and may be open no more."""
-        alive = self.entering.still(sorted({one.principal for one in tickets}))
+        consoles = {one.principal for one in tickets if one.kind is viewing.Kind.CONSOLE}
+        alive = {False: self.entering.still(sorted({one.principal for one in tickets if one.kind is not viewing.Kind.CONSOLE}))}
+        alive[True] = self.entering.unready(sorted(consoles)) if consoles else frozenset()
         known = self.known({one.proof for one in tickets})
         found: dict[viewing.Ticket, viewing.Ending] = {}
         for one in tickets:
-            if f"{one.principal} {one.environment}" not in alive:
+            if f"{one.principal} {one.environment}" not in alive[one.kind is viewing.Kind.CONSOLE]:
                 found[one] = viewing.Ending.SEAT
             elif not _theirs(known.get(one.proof), one):
                 found[one] = viewing.Ending.PERSON

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,6 +14,10 @@ from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync import client
+
+from labctl import errors
+from labctl.drivers.proxmox import console
+from labctl.model import passage
 
 LEARNER = 2201
 """The learner's uid in `sshd_here`."""
@@ -67,6 +72,35 @@ class Desktop:
         for process in filter(None, (self._window, self._server)):
             process.kill()
             process.wait(20)
+
+
+class Consoles:
+    """Machines' own screens, as Proxmox would show them: here by a VNC server each, whose socket `where` names. `asked`: for which."""
+
+    def __init__(self, where) -> None:
+        self._where = where
+        self.asked: list[passage.Screen] = []
+
+    @contextlib.asynccontextmanager
+    async def console(self, screen):
+        self.asked.append(screen)
+        try:
+            reading, writing = await asyncio.open_unix_connection(self._where(screen))
+        except OSError as error:
+            raise errors.Unreachable(f"the node opens no console ({type(error).__name__})") from None
+        yield console.Console(_Streams(reading, writing), "")
+
+
+class _Streams:
+    def __init__(self, reading, writing) -> None:
+        self.exactly = reading.readexactly
+        self.some = lambda: reading.read(65536)
+        self.close = writing.close
+        self._writing = writing
+
+    async def send(self, data):
+        self._writing.write(data)
+        await self._writing.drain()
 
 
 class Page:

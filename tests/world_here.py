@@ -12,11 +12,13 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+import pytest
 import uvicorn
 
 from api import __main__ as api_main
@@ -71,6 +73,7 @@ class World:
             configurator=fakes.FakeConfigurator(cluster, script),
             prober=fakes.FakeProber(cluster, script),
             guest_port=self.guest_port,
+            **self.given(),
         )
         self.wiring.desk.open("hello", ROSTER.encode(), slug="monday", trainer="eva")
         self.settle()
@@ -80,6 +83,10 @@ class World:
         self.sshd = self._machine(1)
         self.other = self._machine(2)
         self.api = Api(app.create(self.wiring))
+
+    def given(self) -> dict[str, Any]:
+        """What else stands for the outside."""
+        return {}
 
     def settle(self) -> None:
         while [env for env in self.wiring.environments.environments() if self.wiring.runner.turn(env.id)]:
@@ -187,3 +194,28 @@ def wait_for(look, seconds: float = 20) -> None:
     while not look():
         assert time.monotonic() < end, "not within the time"
         time.sleep(0.02)
+
+
+def fixtures(make: Callable[[Path], Any]) -> tuple[Any, Any, Any]:
+    """`shared_world` (for a module), `world` (the same, tidied after each test), and `own_world`, for tests that end leases, reset seats
+    or stop what the others need. `make` is given a folder; what it makes has `tidy` and `close`.
+    """
+
+    @pytest.fixture(scope="module")
+    def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+        made = make(tmp_path_factory.mktemp("world"))
+        yield made
+        made.close()
+
+    @pytest.fixture
+    def world(shared_world: Any) -> Iterator[Any]:
+        yield shared_world
+        shared_world.tidy()
+
+    @pytest.fixture
+    def own_world(tmp_path: Path) -> Iterator[Any]:
+        made = make(tmp_path)
+        yield made
+        made.close()
+
+    return shared_world, world, own_world

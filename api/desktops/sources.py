@@ -11,6 +11,7 @@ from typing import Literal
 from api.terminals import guests
 from labctl import errors, terminals, wiring
 from labctl.drivers import rfb, rfb_guest
+from labctl.model import viewing
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,9 @@ class Desktop:
 async def desktop(wired: wiring.Wiring, inside: guests.Guests, admission: terminals.Admission) -> AsyncIterator[Desktop]:
     """Raises Unreachable, and Forbidden where the seat may be entered no more."""
     async with contextlib.AsyncExitStack() as ending:
+        if admission.ticket.kind is viewing.Kind.CONSOLE:
+            yield await ending.enter_async_context(_console(wired, admission))
+            return
         try:
             found = await ending.enter_async_context(_of_guest(inside, admission))
         except errors.Unreachable as error:

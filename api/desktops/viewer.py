@@ -31,7 +31,7 @@ class Viewer:
         self.size = frames.Size()
         self._socket = socket
         self._tell_others = said
-        self.may_type = self.own
+        self.may_type = admission.ticket.acts
         self._texts: asyncio.Queue[str] = asyncio.Queue()
         self._gone = asyncio.Event()
         self._greeted = asyncio.Event()

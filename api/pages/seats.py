@@ -59,9 +59,18 @@ def worked_since(house: who.House, environment: str) -> datetime | None:
 
 @router.get("")
 def seat(
-    request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, number: Number, mode: str = ""
+    request: Request,
+    asker: asking.SeesClass,
+    house: who.House,
+    known: routes_classes.Notes,
+    slug: Slug,
+    number: Number,
+    mode: str = "",
+    console: str = "",
 ) -> Response:
-    """What is true of it, and what was done; with `mode` its terminals, to watch or to join."""
+    """What is true of it, and what was done; with `mode` its terminals, to watch or to join; with `console` one machine's own screen, while
+    the seat is not ready.
+    """
     del asker
     seen, one = found(house, known, slug, number)
     lines = house.journal.read(environment=one.environment, limit=1000)[-100:]
@@ -81,6 +90,7 @@ def seat(
         machines=enterable(house, one.environment),
         desktops=with_desktop(house, one.environment),
         mode=mode if mode in {"watch", "join"} else "",
+        console=console,
         said=request.query_params.get("said", ""),
     )
 

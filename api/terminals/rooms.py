@@ -154,7 +154,7 @@ class Rooms:
 
     async def _let_type(self) -> None:
         """As it is allowed now; those whose leave changed are told."""
-        joined = [one for one in self._viewers if one.admission.ticket.mode is viewing.Mode.JOIN]
+        joined = [one for one in self._viewers if one.admission.ticket.mode is viewing.Mode.JOIN and not one.admission.ticket.acts]
         if not joined:
             return
         allowed = await self._typing(frozenset(one.admission.way.principal for one in joined))

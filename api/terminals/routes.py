@@ -79,7 +79,9 @@ def new_ticket(
     wanted: shapes_terminal.NewTicket,
     response: Response,
 ) -> shapes_terminal.TicketShape:
-    """Good once and for half a minute, as the first message on the WebSocket that `socket` names."""
+    """Good once and for half a minute, as the first message on the WebSocket that `socket` names. Of a seat that is not ready those who
+    run the class see a machine's own screen: kind `console`.
+    """
     seat = own(asker, house, known, slug, number)
     if house.paper:
         raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to look into.")
@@ -90,7 +92,7 @@ def new_ticket(
         slug, number, wanted.machine, wanted.mode, who=shown, staff=staff, proof=asker.proof, kind=wanted.kind
     )
     response.headers["Cache-Control"] = "no-store"
-    told = {"machine": made.machine, "mode": made.mode, "kind": made.kind, "socket": f"/ws/{made.kind}"}
+    told = {"machine": made.machine, "mode": made.mode, "kind": made.kind, "socket": f"/ws/{made.kind.socket}"}
     return shapes_terminal.TicketShape(ticket=secret, until=made.until, **told)
 
 

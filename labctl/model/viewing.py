@@ -15,6 +15,13 @@ class Kind(StrEnum):
 
     TERMINAL = "terminal"
     DESKTOP = "desktop"
+    CONSOLE = "console"
+    """The machine's own screen by Proxmox, of a seat that is not ready: for those who look what is the matter."""
+
+    @property
+    def socket(self) -> str:
+        """On which WebSocket it is shown."""
+        return "terminal" if self is Kind.TERMINAL else "desktop"
 
 
 class Mode(StrEnum):
@@ -66,6 +73,11 @@ class Ticket:
     proof: str = ""
     """By what they were known when they asked for it (`labctl.knowing`): when that ends, so does the terminal."""
     kind: Kind = Kind.TERMINAL
+
+    @property
+    def acts(self) -> bool:
+        """Whether its owner may type without anybody's leave: at what is their own, and where the learner cannot be, who would be asked."""
+        return self.mode is Mode.OWN or (self.mode is Mode.JOIN and self.kind is Kind.CONSOLE)
 
 
 class Ending(StrEnum):

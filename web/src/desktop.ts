@@ -1,4 +1,4 @@
-// <lab-desktop tickets="/api/v1/classrooms/SLUG/seats/N/tickets" machine="web" mode="own|watch|join">
+// <lab-desktop tickets="/api/v1/classrooms/SLUG/seats/N/tickets" machine="web" mode="own|watch|join" kind="console">
 //
 // The desktop of a machine of a seat. Texts come from the page's catalogue as data-text-… attributes; what stands here is the English of
 // last resort. Whether somebody may act is decided by the API; here it is only shown.
@@ -77,7 +77,7 @@ export class LabDesktop extends HTMLElement {
   private begin(): void {
     this.furnish();
     const machine = this.getAttribute("machine") ?? "";
-    const wanted = { machine, kind: "desktop", ...(this.hasAttribute("mode") ? { mode: this.mode } : {}) };
+    const wanted = { machine, kind: this.getAttribute("kind") ?? "desktop", ...(this.hasAttribute("mode") ? { mode: this.mode } : {}) };
     this.connection = new Connection(this.getAttribute("tickets") ?? "", wanted, () => [80, 24], {
       bytes: (data) => this.took(data),
       opened: (_machine, _mode, _keeps, source) => this.opened(source),
@@ -138,7 +138,7 @@ export class LabDesktop extends HTMLElement {
   private opened(source: string): void {
     if (!this.connection) return;
     this.again.hidden = true;
-    this.status.textContent = source === "console" ? this.text("console") : "";
+    this.status.textContent = source === "console" && !this.hasAttribute("kind") ? this.text("console") : "";
     const channel = new Channel(this.connection);
     const rfb = new RFB(this.screen, channel, { shared: true });
     this.channel = channel;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests import desktop_here
+from tests import desktop_here, world_here
 from tests.api.terminals import conftest as terminals
 
 
@@ -16,13 +16,21 @@ class World(terminals.World):
         self.desktops = [desktop_here.Desktop(self.ground / f"desktops{seat}") for seat in (1, 2)]
         self.pages = []
 
+    def given(self):
+        return {"consoles": desktop_here.Consoles(self._screen)}
+
+    def _screen(self, screen):
+        seats = {seat: self.wiring.desk.seat("monday", seat)[1].facts.machines for seat in (1, 2)}
+        seat = next(seat for seat, machines in seats.items() if screen.vmid in {one.vmid for one in machines})
+        return self.ground / f"desktops{seat}" / "learner" / "rfb"
+
     def look(self, ticket, **how):
         page = desktop_here.Page(self.api.url, ticket, **how)
         self.pages.append(page)
         return page
 
     def page(self, name, seat=1, **wanted):
-        return self.look(self.ticket(name, seat, kind="desktop", **wanted))
+        return self.look(self.ticket(name, seat, **{"kind": "desktop", **wanted}))
 
     def tidy(self):
         for page in self.pages:
@@ -44,22 +52,4 @@ def _made(folder):
     return World(folder)
 
 
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory):
-    made = _made(tmp_path_factory.mktemp("desktops"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def world(shared_world):
-    yield shared_world
-    shared_world.tidy()
-
-
-@pytest.fixture
-def own_world(tmp_path):
-    """For tests that end leases, reset seats, or stop a desktop."""
-    made = _made(tmp_path)
-    yield made
-    made.close()
+shared_world, world, own_world = world_here.fixtures(_made)

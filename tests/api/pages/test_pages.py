@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from api import who
+from api.pages import render
 from labctl import settings
 from labctl.model.people import Account
 from tests.api.browser import Browser
@@ -481,3 +482,19 @@ def test_times_are_said_and_taken_in_the_sites_zone(house):
 def test_a_zone_that_is_none_is_refused_at_the_start():
     with pytest.raises(ValueError, match="is not a time zone"):
         settings.Settings(time_zone="Paris")
+
+
+def test_a_seat_that_is_not_ready_has_its_machines_own_screens_on_its_trainers_page_and_only_there(house):
+    house.open()
+    house.settle()
+    trainer, ada = house.client("trainer"), house.learner(seat=1)
+    page = "/class/monday/seat/1?console=box&mode=watch"
+    assert "What the machines show themselves" not in trainer.get(page).text
+    house.wiring.desk.reset("monday", 1, who="trainer")
+    text = trainer.get(page).text
+    assert ("What the machines show themselves" in text) == ("desktop.js" in render.built())
+    assert text.count('kind="console"') == ("desktop.js" in render.built())
+    assert "<lab-desktop" not in trainer.get("/class/monday/seat/1?console=other").text
+    assert "show themselves" not in ada.get(f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}").text
+    house.wiring.desk.close("monday", who="trainer")
+    assert "What the machines show themselves" not in trainer.get(page).text

@@ -29,6 +29,7 @@ FAMILIES = (
     "invited.",
     "role.",
     "joining.",
+    "console.",
 )
 
 

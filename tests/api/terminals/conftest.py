@@ -8,7 +8,6 @@ import re
 import time
 
 import httpx2 as httpx
-import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync import client as sockets
 
@@ -143,22 +142,4 @@ class World(world_here.World):
         super().close()
 
 
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory):
-    made = World(tmp_path_factory.mktemp("terminals"))
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def world(shared_world):
-    yield shared_world
-    shared_world.tidy()
-
-
-@pytest.fixture
-def own_world(tmp_path):
-    """For tests that end leases, reset seats, or stop the API."""
-    made = World(tmp_path)
-    yield made
-    made.close()
+shared_world, world, own_world = world_here.fixtures(World)

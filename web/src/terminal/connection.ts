@@ -105,7 +105,7 @@ export class Connection {
     if (this.over) return;
     const address = new URL(path, location.href);
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = new WebSocket(address, this.wanted.kind === "desktop" ? ["binary"] : []);
+    const socket = new WebSocket(address, path === "/ws/desktop" ? ["binary"] : []);
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ ticket, size: this.size() }));
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
