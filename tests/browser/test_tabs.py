@@ -22,6 +22,7 @@ ready:
 """
 PAGES = {
     "01-all.md": "# All of them\n\n![A tree](img/tree.svg)\n\n```run box\necho typed-$((6*7))\n```\n",
+    "03-long.md": "# A long one\n\n" + "Much is to be read here.\n\n" * 90,
     "02-one.md": "---\ntabs: [last]\n---\n# One of them\n\n```run box\necho again-$((6*7))\n```\n",
 }
 TREE = '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"><path d="M4 8V0"/></svg>'
@@ -124,6 +125,35 @@ def test_at_360_pixels_nothing_is_wider_than_the_window_and_images_fit(world, br
     assert ada.wide() == 0
     assert len(tabs(ada)) == 3
     assert axe.both(ada.page) == []
+
+
+def test_a_narrow_window_has_a_bar_to_its_parts_and_each_is_where_it_was_left(world, browser):
+    ada = came(world, browser, viewport={"width": 360, "height": 740})
+    page = ada.page
+    page.goto(f"{page.url}?page=3")
+    bar = page.get_by_role("navigation", name="Parts of this page")
+    page.evaluate("scrollTo({top: 1500, behavior: 'instant'})")
+    chromium.until(lambda: bar.locator("[aria-current=true]").all_inner_texts() == ["Guide"], "the bar says where one is")
+    bar.get_by_role("link", name="Machines").click()
+    chromium.until(lambda: bar.locator("[aria-current=true]").all_inner_texts() == ["Machines"], "it leads to the machines")
+    assert page.get_by_role("heading", name="Machines", exact=True).is_visible()
+    bar.get_by_role("link", name="Guide").click()
+    chromium.until(lambda: page.evaluate("scrollY") == 1500, "back where one read")
+    bar.get_by_role("link", name="Guide").click()
+    chromium.until(lambda: page.evaluate("scrollY") < 300, "pressed again, at the beginning")
+    assert axe.both(page) == []
+    assert ada.complaints == []
+
+
+def test_in_a_wide_window_the_machines_stay_in_sight_of_who_reads(world, browser):
+    ada = came(world, browser, viewport={"width": 1280, "height": 800})
+    page = ada.page
+    page.goto(f"{page.url}?page=3")
+    page.evaluate("scrollTo({top: 1500, behavior: 'instant'})")
+    chromium.until(lambda: page.evaluate("scrollY") == 1500, "far down in the guide")
+    top, bottom = page.evaluate("(({top, bottom}) => [top, bottom])(document.querySelector('[role=tablist]').getBoundingClientRect())")
+    assert 0 <= top < bottom <= 800
+    assert not page.get_by_role("navigation", name="Parts of this page").is_visible()
 
 
 def test_without_scripts_there_are_links_to_every_machine_and_all_of_them_are_shown(world, browser):

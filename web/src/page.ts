@@ -9,3 +9,4 @@ import "./page/moving";
 import "./page/asking";
 import "./page/board";
 import "./page/tabs";
+import "./page/parts";
