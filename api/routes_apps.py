@@ -26,7 +26,7 @@ AppName = Annotated[str, Path(min_length=1, max_length=24, description="The app'
 )
 def enter_app(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, app: AppName) -> RedirectResponse:
     """To the app's own address, with a ticket that is good once and for a minute."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     return to_app(house.visiting.enter(slug, number, app, who=asker.name, proof=asker.proof))
 
 

@@ -28,8 +28,8 @@ def _watching(asker: who.SeesClass, house: who.House, request: Request, slug: Sl
     return live(request).watch(slug)
 
 
-def notes(request: Request) -> boards.Notes:
-    """The newest journal lines, kept by this process."""
+async def notes(request: Request) -> boards.Notes:
+    """Classes as this process saw them last."""
     kept = request.app.state.notes
     assert isinstance(kept, boards.Notes)
     return kept
@@ -99,17 +99,17 @@ def fit_classroom(asker: who.Opens, house: who.House, wanted: shapes.FitClassroo
 
 
 @router.get("/{slug}", summary="A classroom with its seats", responses=problems.answers(401, 403, 404, 422))
-def show_classroom(asker: who.SeesClass, house: who.House, known: Notes, slug: Slug) -> shapes.Board:
+def show_classroom(asker: who.SeesClass, known: Notes, slug: Slug) -> shapes.Board:
     """The board at this moment."""
     del asker
-    return boards.read(house, known, slug)
+    return boards.read(known, slug)
 
 
 @router.post("/{slug}/extend", summary="Give it more time", responses=problems.answers(400, 401, 403, 404, 409, 422))
 def extend_classroom(asker: who.RunsClass, house: who.House, known: Notes, slug: Slug, wanted: shapes.Extend) -> shapes.ClassroomShape:
     """For all seats of the class."""
     house.desk.extend(slug, wanted.until, who=asker.name)
-    return boards.read(house, known, slug).classroom
+    return boards.read(known, slug).classroom
 
 
 @router.post("/{slug}/close", status_code=202, summary="Close it", responses=problems.answers(401, 403, 404, 409, 422))

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1")
 )
 def new_code(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes_door.CodeShape:
     """Good once and for two minutes: `ssh LOGIN+MACHINE@HOST`, then type it."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     code, until = house.entering.new_code(slug, number, who=asker.name)
     response.headers["Cache-Control"] = "no-store"
     plan = house.environments.plan(house.desk.seat(slug, number)[1].id)

@@ -88,7 +88,7 @@ def join_code(asker: who.Invites, house: who.House, slug: Slug, response: Respon
 )
 def seat_link(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes_people.Link:
     """Good once, in any browser: for a learner without an account, or who goes on at another computer."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     return _link(house, response, house.inviting.to_seat(slug, number, who=asker.name))
 
 

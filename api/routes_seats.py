@@ -18,12 +18,12 @@ Number = Annotated[int, Path(ge=1, le=100_000, description="The seat's number, f
 EnvironmentId = Annotated[str, Path(min_length=1, max_length=40, description="The environment's id.")]
 
 
-def own(asker: who.Asker, house: who.House, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
+def own(asker: who.Asker, known: boards.Notes, slug: str, number: int) -> shapes.SeatShape:
     """The seat, if it is the asker's to see. Raises NotFound."""
     missing = f"seat {number} in a classroom `{slug}`"
     staff = asker.may(people.Right.ENTER_SEATS, slug)
     try:
-        board = boards.read(house, known, slug)
+        board = boards.read(known, slug)
     except errors.NotFound:
         if staff:
             raise
@@ -50,16 +50,16 @@ def _own_environment(asker: who.Asker, house: who.House, environment: str) -> en
 
 
 @router.get("/classrooms/{slug}/seats", summary="Seats of a classroom", responses=problems.answers(401, 403, 404, 422))
-def list_seats(asker: who.SeesClass, house: who.House, known: Notes, slug: Slug) -> list[shapes.SeatShape]:
+def list_seats(asker: who.SeesClass, known: Notes, slug: Slug) -> list[shapes.SeatShape]:
     """In order of their numbers."""
     del asker
-    return boards.read(house, known, slug).seats
+    return boards.read(known, slug).seats
 
 
 @router.get("/classrooms/{slug}/seats/{number}", summary="One seat", responses=problems.answers(401, 403, 404, 422))
-def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
+def show_seat(asker: who.Anyone, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
     """Its status word, step, machines and trouble."""
-    return own(asker, house, known, slug, number)
+    return own(asker, known, slug, number)
 
 
 @router.post(
@@ -70,7 +70,7 @@ def show_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, num
 )
 def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
     """Back to how it was when it first was ready; what was done in it since then is lost. Also clears the way when a step failed."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     house.desk.reset(slug, number, who=asker.name)
     look = f"/api/v1/classrooms/{slug}/seats/{number}"
     response.headers["Location"] = look
@@ -85,7 +85,7 @@ def reset_seat(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, nu
 )
 def undo_reset(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.Accepted:
     """Back to what was there before the last reset, as long as that is kept (`undo_until` of the seat)."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     house.seating.undo(slug, number, who=asker.name)
     look = f"/api/v1/classrooms/{slug}/seats/{number}"
     response.headers["Location"] = look
@@ -114,7 +114,7 @@ def swap_seat(
 @router.post("/classrooms/{slug}/seats/{number}/bundle", summary="Files for ssh", responses=problems.answers(401, 403, 404, 409, 422))
 def seat_bundle(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number, response: Response) -> shapes.BundleShape:
     """A fresh key and certificate that ends with the lease, a config and known_hosts: `ssh -F FOLDER/config MACHINE`."""
-    own(asker, house, known, slug, number)
+    own(asker, known, slug, number)
     bundle = house.desk.bundle(slug, number)
     response.headers["Cache-Control"] = "no-store"
     return shapes.BundleShape(files=bundle.files, hosts=list(bundle.hosts))

@@ -22,9 +22,9 @@ WAIT = 20.0
 TaskId = Annotated[str, Path(min_length=1, max_length=40, description="The task's id.")]
 
 
-def seen(asker: who.Anyone, house: who.House, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
+def seen(asker: who.Anyone, known: Notes, slug: Slug, number: Number) -> shapes.SeatShape:
     """The seat, if the asker may enter it. Raises NotFound."""
-    return routes_seats.own(asker, house, known, slug, number)
+    return routes_seats.own(asker, known, slug, number)
 
 
 def mine(asker: who.Anyone, seat: Annotated[shapes.SeatShape, Depends(seen)]) -> shapes.SeatShape:

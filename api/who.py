@@ -51,8 +51,8 @@ def of(known: knowing.Known) -> Asker:
     return Asker(person.signature or person.name, person.role.value, first.environment if first else None, person, known.proof)
 
 
-def house(request: Request) -> wiring.Wiring:
-    """What the app was created with."""
+async def house(request: Request) -> wiring.Wiring:
+    """What the app was created with. Without a thread, which would cost more than the answer."""
     return sessions.house(request)
 
 
@@ -85,14 +85,14 @@ Somebody = Annotated[Asker | None, Depends(somebody)]
 
 class May:
     """The dependency: somebody who has that right, in the class that the address names (`slug`) where it names one. With `somewhere` it
-    is enough to have it in any class; the route then looks which. Runs in a thread, for it asks the database.
+    is enough to have it in any class; the route then looks which. Asks nobody: what the asker may is known by now.
     """
 
     def __init__(self, right: Right, *, somewhere: bool = False) -> None:
         self.right = right
         self.somewhere = somewhere
 
-    def __call__(self, request: Request, asker: Somebody) -> Asker:
+    async def __call__(self, request: Request, asker: Somebody) -> Asker:
         """The asker; Unauthenticated or Forbidden when there is none who may."""
         if asker is None:
             raise errors.Unauthenticated("This address needs a bearer token, or somebody who is signed in.", hint=_HOW)

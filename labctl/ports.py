@@ -18,6 +18,7 @@ from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
 from labctl.model.help import Hand, Reached, Remark
 from labctl.model.plan import Plan
+from labctl.model.sight import Sight
 from labctl.model.viewing import Joining, Ticket
 from labctl.model.web_apps import Pass
 
@@ -268,6 +269,13 @@ class Changes(Protocol):
 
     def written(self) -> int | None:
         """A number that is another one once anybody has written anything; None where the database has none."""
+
+
+class Sights(Protocol):
+    """Whole classes, as boards show them."""
+
+    def sight(self, slug: str, before: Sight | None = None) -> Sight:
+        """The newest class of that name at one moment; told the sight before, it reads what was written since. Raises NotFound."""
 
 
 class Passes(Protocol):

@@ -13,6 +13,8 @@ from api import who
 from api.pages import render
 from labctl.model.people import Right
 
+# Dependencies that only look at what is there are `async`: any other is sent to a thread, which costs more than it does.
+
 
 @dataclass(frozen=True)
 class Head:
@@ -25,35 +27,35 @@ class Head:
     reads: bool = False
 
 
-def _sees_class(request: Request, asker: who.SeesClass) -> who.Asker:
+async def _sees_class(request: Request, asker: who.SeesClass) -> who.Asker:
     return _seen(request, asker)
 
 
-def _runs_class(request: Request, asker: who.RunsClass) -> who.Asker:
+async def _runs_class(request: Request, asker: who.RunsClass) -> who.Asker:
     return _seen(request, asker)
 
 
-def _invites(request: Request, asker: who.Invites) -> who.Asker:
+async def _invites(request: Request, asker: who.Invites) -> who.Asker:
     return _seen(request, asker)
 
 
-def _opens(request: Request, asker: who.Opens) -> who.Asker:
+async def _opens(request: Request, asker: who.Opens) -> who.Asker:
     return _seen(request, asker)
 
 
-def _reads_courses(request: Request, asker: who.ReadsCourses) -> who.Asker:
+async def _reads_courses(request: Request, asker: who.ReadsCourses) -> who.Asker:
     return _seen(request, asker)
 
 
-def _it_only(request: Request, asker: who.ItOnly) -> who.Asker:
+async def _it_only(request: Request, asker: who.ItOnly) -> who.Asker:
     return _seen(request, asker)
 
 
-def _anyone(request: Request, asker: who.Anyone) -> who.Asker:
+async def _anyone(request: Request, asker: who.Anyone) -> who.Asker:
     return _seen(request, asker)
 
 
-def _somebody(request: Request, asker: who.Somebody) -> who.Asker | None:
+async def _somebody(request: Request, asker: who.Somebody) -> who.Asker | None:
     return _seen(request, asker) if asker is not None else None
 
 

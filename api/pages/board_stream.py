@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -20,57 +20,105 @@ MOST = 20_000
 
 
 class Rows:
-    """Rendered rows by class, seat and language. A row is made again only when its seat changed."""
+    """Rendered rows by class, look and language, made again only when their seat changed; and the parts that all viewers share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, int, str, str], tuple[shapes.SeatShape, str]] = {}
+        self._kept: dict[tuple[str, str, str], dict[int, tuple[shapes.SeatShape, str]]] = {}
+        self._parts: dict[tuple[str, str, str], tuple[tuple[object, ...], str]] = {}
         self.rendered = 0
 
-    def of(self, seat: shapes.SeatShape, spoken: str, zone: ZoneInfo, look: str = ROW) -> str:
-        """The row of that seat, or with another look its tile."""
-        key = (seat.classroom, seat.number, spoken, look)
-        with self._lock:
-            kept = self._kept.get(key)
-        if kept is not None and (kept[0] is seat or kept[0] == seat):
+    def of(self, seats: Sequence[shapes.SeatShape], spoken: str, zone: ZoneInfo, look: str = ROW) -> list[str]:
+        """The rows of these seats of one class, or with another look their tiles."""
+        if not seats:
+            return []
+        kept = self._rows((seats[0].classroom, spoken, look))
+        return [self._row(kept, seat, spoken, zone, look) for seat in seats]
+
+    def part(self, name: str, slug: str, spoken: str, of: tuple[object, ...], make: Callable[[], str]) -> str:
+        """A part of the class's page; made again only when what it is made `of` is another."""
+        key = (name, slug, spoken)
+        kept = self._parts.get(key)
+        if kept is not None and kept[0] == of:
             return kept[1]
+        text = make()
+        with self._lock:
+            if len(self._parts) >= MOST // 100:
+                self._parts.clear()
+            self._parts[key] = of, text
+        return text
+
+    def _rows(self, key: tuple[str, str, str]) -> dict[int, tuple[shapes.SeatShape, str]]:
+        with self._lock:
+            kept = self._kept.pop(key, None)
+            if kept is None:
+                kept = {}
+                while self._kept and sum(map(len, self._kept.values())) > MOST:
+                    del self._kept[next(iter(self._kept))]
+            # The one that was asked for longest ago is the first.
+            self._kept[key] = kept
+            return kept
+
+    def _row(self, kept: dict[int, tuple[shapes.SeatShape, str]], seat: shapes.SeatShape, spoken: str, zone: ZoneInfo, look: str) -> str:
+        old = kept.get(seat.number)
+        if old is not None and (old[0] is seat or old[0] == seat):
+            return old[1]
         text = render.fragment(look, spoken, zone, seat=seat)
         with self._lock:
             self.rendered += 1
-            if len(self._kept) >= MOST:
-                self._kept.clear()
-            self._kept[key] = (seat, text)
+        kept[seat.number] = seat, text
         return text
 
 
 class Stream:
-    """What one viewer is sent: everything at first, then the rows that changed, the counts, the queue and what is worth saying."""
+    """What one viewer is sent: everything at first, then the rows that changed, and what became another of the head, of the queue, and of
+    what is worth saying.
+    """
 
     def __init__(self, rows: Rows, spoken: str, zone: ZoneInfo, *, wall: bool = False) -> None:
         self._rows, self._spoken, self._zone, self._wall = rows, spoken, zone, wall
         self._alarmed: dict[int, str] = {}
+        self._sent: dict[str, str] = {}
 
     def text(self, change: boards.Change) -> str:
-        """Parts for htmx, each naming what it replaces."""
+        """Parts for htmx, each naming what it replaces. Empty where nothing is another for this viewer."""
         seats = change.board.seats if change.whole else change.seats
-        look = TILE if self._wall else ROW
-        parts = [_part(f"#seat-{seat.number}", self._rows.of(seat, self._spoken, self._zone, look)) for seat in seats]
-        parts.append(_part("#head", self._fragment("wall_head.html" if self._wall else "board_head.html", change.board)))
-        parts.append(_part("#queue", self._fragment("board_queue.html", change.board)))
-        news = self._news(change.board.seats)
+        texts = self._rows.of(seats, self._spoken, self._zone, TILE if self._wall else ROW)
+        parts = [_part(f"#seat-{seat.number}", text) for seat, text in zip(seats, texts, strict=True)]
+        parts.extend(self._shared(change))
+        news = self._news(seats)
         if news and not change.whole:
             said = render.fragment("board_news.html", self._spoken, self._zone, news=news)
             parts.append(_part("#news", said))
         return "\n".join(parts)
 
-    def _fragment(self, name: str, board: shapes.Board) -> str:
-        return render.fragment(name, self._spoken, self._zone, room=board.classroom, queue=queue(board.seats), now=board.now)
+    def _shared(self, change: boards.Change) -> Iterator[str]:
+        board = change.board
+        waiting = queue(board.seats)
+        for target, name, of in (
+            ("#head", "wall_head.html" if self._wall else "board_head.html", (board.classroom, self._left(board))),
+            ("#queue", "board_queue.html", tuple(waiting)),
+        ):
+            text = self._rows.part(name, board.classroom.slug, self._spoken, of, lambda name=name: self._fragment(name, board, waiting))  # type: ignore[misc]
+            if change.whole or self._sent.get(target) != text:
+                self._sent[target] = text
+                yield _part(target, text)
+
+    def _left(self, board: shapes.Board) -> str:
+        return render.Clock(self._zone).left(board.classroom.ends, board.now)
+
+    def _fragment(self, name: str, board: shapes.Board, waiting: Sequence[shapes.SeatShape]) -> str:
+        return render.fragment(name, self._spoken, self._zone, room=board.classroom, queue=waiting, now=board.now)
 
     def _news(self, seats: Iterable[shapes.SeatShape]) -> list[tuple[shapes.SeatShape, str]]:
-        """Seats that began to fail or to wait for help since the last change."""
-        now = {seat.number: word for seat in seats if (word := _alarm(seat))}
-        fresh = [(seat, now[seat.number]) for seat in seats if now.get(seat.number, "") not in {"", self._alarmed.get(seat.number, "")}]
-        self._alarmed = now
+        """Those of these seats that began to fail or to wait for help since they were looked at here."""
+        fresh = []
+        for seat in seats:
+            word, before = _alarm(seat), self._alarmed.pop(seat.number, "")
+            if word:
+                self._alarmed[seat.number] = word
+                if word != before:
+                    fresh.append((seat, word))
         return fresh
 
 

@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, staying, who
 from api.pages import asking, board_stream, moments, render
-from labctl import errors
+from labctl import desk, errors
 from labctl.model.people import Right
 
 router = APIRouter(include_in_schema=False, prefix="/class/{slug}")
@@ -35,17 +35,14 @@ def board(
     request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
 ) -> Response:
     """The board at this moment; where scripts run it follows by itself."""
-    house.desk.room(slug)
-    seen = boards.read(house, known, slug)
+    seen = _seen(house, known, slug)
     order = sort if sort in ORDERS else "number"
-    rows = request.app.state.rows
-    spoken, zone = render.language(request), render.zone(request)
-    lines = [rows.of(seat, spoken, zone) for seat in _sorted(seen, order)]
+    lines = request.app.state.rows.of(_sorted(seen, order), render.language(request), render.zone(request))
     return render.render(
         request,
         "board.html",
         room=seen.classroom,
-        lines=lines,
+        lines="\n".join(lines),
         queue=board_stream.queue(seen.seats),
         now=seen.now,
         order=order,
@@ -57,6 +54,15 @@ def board(
     )
 
 
+def _seen(house: who.House, known: routes_classes.Notes, slug: str) -> shapes.Board:
+    """The class now. Raises NotFound, saying which there are; also for golden machines, whose name no class can have."""
+    try:
+        return boards.read(known, slug if desk.SLUG.fullmatch(slug) else "")
+    except errors.NotFound:
+        house.desk.room(slug)
+        raise
+
+
 def _sorted(seen: shapes.Board, order: str) -> list[shapes.SeatShape]:
     if order == "name":
         return sorted(seen.seats, key=lambda seat: (seat.learner or "\uffff", seat.number))
@@ -64,7 +70,7 @@ def _sorted(seen: shapes.Board, order: str) -> list[shapes.SeatShape]:
         return sorted(seen.seats, key=lambda seat: (seat.spare or seat.aside, seat.guide_page, seat.number))
     if order == "need":
         return sorted(seen.seats, key=lambda seat: (_need(seat), seat.number))
-    return sorted(seen.seats, key=lambda seat: seat.number)
+    return seen.seats
 
 
 def _need(seat: shapes.SeatShape) -> tuple[int, float]:
@@ -94,7 +100,8 @@ async def board_events(
 async def _told(request: Request, watching: AsyncIterator[boards.Change], *, wall: bool) -> AsyncIterator[ServerSentEvent]:
     stream = board_stream.Stream(request.app.state.rows, render.language(request), render.zone(request), wall=wall)
     async for change in watching:
-        yield ServerSentEvent(raw_data=stream.text(change), id=change.id, retry=1000 if change.whole else None)
+        if text := stream.text(change):
+            yield ServerSentEvent(raw_data=text, id=change.id, retry=1000 if change.whole else None)
         if change.over:
             yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
 
@@ -103,8 +110,7 @@ async def _told(request: Request, watching: AsyncIterator[boards.Change], *, wal
 def wall(request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug) -> Response:
     """Every seat as one tile, for a large screen."""
     del asker
-    house.desk.room(slug)
-    seen = boards.read(house, known, slug)
+    seen = _seen(house, known, slug)
     seats = [seat for seat in seen.seats if not seat.aside]
     return render.render(request, "wall.html", room=seen.classroom, seats=seats, now=seen.now, queue=board_stream.queue(seen.seats))
 
@@ -126,8 +132,7 @@ def ask(
     del asker
     if action not in ACTIONS:
         raise errors.NotFound("there is nothing at this address.", hint="The board has everything that can be done.")
-    house.desk.room(slug)
-    seen = boards.read(house, known, slug)
+    seen = _seen(house, known, slug)
     return render.render(request, "ask_class.html", action=action, room=seen.classroom, now=seen.now)
 
 

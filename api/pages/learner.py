@@ -64,7 +64,7 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
 
 
 def _watching(request: Request, seat: Seat) -> AsyncIterator[boards.Change]:
-    return routes_classes.live(request).watch(seat.slug)
+    return routes_classes.live(request).watch(seat.slug, seat.number)
 
 
 @router.get("/events", response_class=EventSourceResponse)
@@ -111,7 +111,7 @@ async def _told(
     patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
     try:
         async for change in watching:
-            now = next((one for one in change.board.seats if one.number == seat.number), None)
+            now = change.known.get(seat.number)
             if now is None or now.environment != seat.seat.environment:
                 yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
                 return

@@ -46,6 +46,8 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        # Else each row of a board asks the file system whether its three files are still the same.
+        auto_reload=False,
     )
     environment.filters["symbol"] = lambda word: SYMBOLS.get(word, "◐")
     return environment

@@ -26,7 +26,7 @@ ACTIONS = ("reset", "swap", "undo")
 def found(house: who.House, known: boards.Notes, slug: str, number: int) -> tuple[shapes.Board, shapes.SeatShape]:
     """The seat on its board. Raises NotFound, saying which there are."""
     house.desk.seat(slug, number)
-    seen = boards.read(house, known, slug)
+    seen = boards.read(known, slug)
     for one in seen.seats:
         if one.number == number:
             return seen, one

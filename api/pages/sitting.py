@@ -31,7 +31,7 @@ def mine(asker: asking.Anyone, house: who.House, known: routes_classes.Notes, en
         env = house.environments.environment(environment)
         if not asking.owns(asker, environment, env.classroom):
             raise missing
-        board = boards.read(house, known, env.classroom)
+        board = boards.read(known, env.classroom)
     except errors.NotFound:
         raise missing from None
     for seat in board.seats:

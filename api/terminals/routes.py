@@ -82,7 +82,7 @@ def new_ticket(
     """Good once and for half a minute, as the first message on the WebSocket that `socket` names. Of a seat that is not ready those who
     run the class see a machine's own screen: kind `console`.
     """
-    seat = own(asker, house, known, slug, number)
+    seat = own(asker, known, slug, number)
     if house.paper:
         raise errors.Conflict("the machines of this site exist on paper only.", hint="There is nothing to look into.")
     # A trainer who sits on the seat has a learner's terminals there.

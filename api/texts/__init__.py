@@ -41,7 +41,7 @@ class Texts:
     def __call__(self, key: str, **values: Any) -> Markup:
         """The text with its values, ready for a page. Raises KeyError for a key that nobody wrote."""
         # Markup escapes what is put in; the text itself stands in our own file.
-        return Markup(catalogue()[key][self.language]).format(**values)  # noqa: S704
+        return Markup(catalogue()[key][self.language]).format(**values) if values else _plain(key, self.language)  # noqa: S704
 
     def count(self, key: str, number: int, **values: Any) -> Markup:
         """The same for a number of things: `key.one` or `key.other`, with `{number}`."""
@@ -57,6 +57,12 @@ class Texts:
         """The same, but nothing for a word that is none of ours: it came from an address."""
         key = f"{family}.{value}"
         return self(key) if key in catalogue() else Markup()
+
+
+@functools.cache
+def _plain(key: str, language: str) -> Markup:
+    """A text without values, made once: a board has ten of them in each row."""
+    return Markup(catalogue()[key][language]).format()  # noqa: S704
 
 
 def best(wanted: str, chosen: str | None = None) -> str:

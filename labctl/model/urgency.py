@@ -35,10 +35,15 @@ def leaves_at(env: Environment, now: datetime) -> datetime | None:
 def _first(env: Environment, now: datetime, true: Callable[[datetime], bool]) -> datetime | None:
     if true(now):
         return now
+    return next((moment for moment in moments(env, now) if true(moment)), None)
+
+
+def moments(env: Environment, now: datetime) -> list[datetime]:
+    """When anything `lifecycle` says of it may become another by the clock alone, after now, in order."""
     lease, trouble, kept = env.wishes.lease, env.facts.trouble, env.facts.kept
     # `lifecycle` compares the clock with these moments and no others.
-    moments = (lease.starts, lease.ends, trouble.retry_at if trouble else None, kept.until if kept else None)
-    return next((moment for moment in sorted(one for one in moments if one is not None and one > now) if true(moment)), None)
+    found = (lease.starts, lease.ends, trouble.retry_at if trouble else None, kept.until if kept else None)
+    return sorted(one for one in found if one is not None and one > now)
 
 
 @dataclass(frozen=True)

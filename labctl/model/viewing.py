@@ -55,9 +55,14 @@ class Joining:
     who: str
     at: datetime
 
+    @property
+    def until(self) -> datetime | None:
+        """Until when it counts; None: until it is answered otherwise."""
+        return self.at + ASK_LIFE if self.answer is Answer.ASKED else None
+
     def holds(self, now: datetime) -> bool:
         """Whether it still counts."""
-        return self.answer is not Answer.ASKED or now < self.at + ASK_LIFE
+        return self.until is None or now < self.until
 
 
 @dataclass(frozen=True)

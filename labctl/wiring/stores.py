@@ -78,6 +78,11 @@ class Stores:
         return self.database
 
     @cached_property
+    def sights(self) -> ports.Sights:
+        """Classes as boards show them."""
+        return self.database
+
+    @cached_property
     def tickets(self) -> ports.Tickets:
         """Tickets for terminals."""
         return self.database

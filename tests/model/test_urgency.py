@@ -105,3 +105,12 @@ def test_no_kind_of_work_ever_takes_all_places_and_none_is_over_filled():
 def test_a_single_place_is_everybodys():
     assert urgency.Places(1).free(0, 0) == (True, True)
     assert urgency.Places(1).free(1, 0) == urgency.Places(1).free(0, 1) == (False, False)
+
+
+@settings(max_examples=500, deadline=None)
+@given(environments(), times, st.lists(times, max_size=5))
+def test_the_word_people_see_stays_until_the_next_of_the_moments(env, now, others):
+    until = next(iter(urgency.moments(env, now)), None)
+    for moment in (*others, *around(until)):
+        if moment >= now and (until is None or moment < until):
+            assert lifecycle.status(env, moment) is lifecycle.status(env, now)

@@ -23,6 +23,7 @@ from labctl.drivers.database.passes import PassRows
 from labctl.drivers.database.people_accounts import AccountRows
 from labctl.drivers.database.people_links import LinkRows
 from labctl.drivers.database.people_sessions import SessionRows
+from labctl.drivers.database.sights import SightRows
 from labctl.drivers.database.task_rows import TaskRows
 from labctl.drivers.database.tickets import TicketRows
 from labctl.drivers.database.timings import TimingRows
@@ -46,9 +47,10 @@ class Database(
     AccountRows,
     LinkRows,
     SessionRows,
+    SightRows,
 ):
-    """Fills the ports Backlog, Changes, Classrooms, Codes, Environments, Goldens, Helps, Journal, Passes, Progresses, Tickets,
-    Timings and Tokens, and of `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports`
+    """Fills the ports Backlog, Changes, Classrooms, Codes, Environments, Goldens, Helps, Journal, Passes, Progresses, Sights,
+    Tickets, Timings and Tokens, of `people_ports` Accounts, Credentials, Invitations, Ceremonies, Sessions and Memberships, of `task_ports`
     Standings and Looks. Threads and forks may share it.
 
     `url` is SQLAlchemy's; `key_file` holds the key that seals plans and is made (0600) where it is missing.

@@ -100,7 +100,8 @@ class EnvironmentRows(part.Part):
             if gone:
                 values |= {"plan": None, "gone_at": now}
             _write_under(connection, claim, values)
-            if env.golden and facts.state is not before.facts.state:
+            if env.golden and (facts.state, facts.trouble) != (before.facts.state, before.facts.trouble):
+                # Also written anew, so that a look at their class sees what became of their ground.
                 backlog.refresh_standing(connection, env.id, now)
             if gone:
                 query = sa.select(environments.c.classroom).where(environments.c.id == claim.environment)

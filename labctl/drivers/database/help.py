@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from labctl import errors
@@ -35,7 +37,7 @@ class HelpRows(part.Part):
         """Who waits longest comes first."""
         query = sa.select(hands).where(hands.c.classroom == environments_.newest(slug)).order_by(hands.c.since, hands.c.seat)
         with self._connection.reading() as connection:
-            return tuple(Hand(row.seat, row.since, row.text) for row in connection.execute(query))
+            return tuple(hand(row) for row in connection.execute(query))
 
     def remark(self, slug: str, seat: int | None, text: str, who: str) -> None:
         """One more."""
@@ -63,7 +65,7 @@ class HelpRows(part.Part):
         """In order of seats."""
         query = sa.select(joinings).where(joinings.c.classroom == environments_.newest(slug)).order_by(joinings.c.seat)
         with self._connection.reading() as connection:
-            return tuple(viewing.Joining(row.seat, viewing.Answer(row.answer), row.who, row.at) for row in connection.execute(query))
+            return tuple(joining(row) for row in connection.execute(query))
 
     def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
         """The furthest page stays."""
@@ -82,6 +84,16 @@ class HelpRows(part.Part):
         query = sa.select(reached).where(reached.c.classroom == environments_.newest(slug)).order_by(reached.c.seat)
         with self._connection.reading() as connection:
             return self._reached.read(connection, query)
+
+
+def hand(row: Any) -> Hand:
+    """A raised hand, from its row."""
+    return Hand(row.seat, row.since, row.text)
+
+
+def joining(row: Any) -> viewing.Joining:
+    """A question of trainers, from its row."""
+    return viewing.Joining(row.seat, viewing.Answer(row.answer), row.who, row.at)
 
 
 def _room(connection: sa.Connection, slug: str) -> int:

@@ -12,8 +12,8 @@ from labctl.model.classroom import Classroom, Seat
 
 _GROUND = environments.alias("ground")
 
-_NOT_LOOKED_AT = frozenset({"gone_at", "due_at", "leaves_at", "fence", "holder", "claimed_until"})
-"""Columns that are no part of an environment as a value: claims, and what follows from the rest."""
+_NOT_LOOKED_AT = frozenset({"gone_at", "due_at", "leaves_at", "fence", "holder", "claimed_until", "touched"})
+"""Columns that are no part of an environment as a value: claims, and what follows from the rest or says when it was written."""
 
 
 def query(*, bare: bool = False, plans: bool = False) -> sa.Select[Any]:

@@ -8,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0013"
+from labctl.drivers.database import stamps
+
+HEAD = "0014"
 """The migration this code is written for; a test holds it to Alembic's own head."""
 
 
@@ -66,6 +68,8 @@ seats = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("learner", sa.JSON(none_as_null=True)),
     sa.Column("environment", sa.Text, sa.ForeignKey("environments.id"), nullable=False),
+    stamps.touched("seats"),
+    sa.Index("ix_seats_touched", "touched"),
 )
 
 environments = sa.Table(
@@ -103,6 +107,8 @@ environments = sa.Table(
     sa.Column("fence", sa.Integer, nullable=False),
     sa.Column("holder", sa.Text),
     sa.Column("claimed_until", Moment),
+    stamps.touched("environments"),
+    sa.Index("ix_environments_touched", "touched"),
     sa.Index(
         "one_environment_per_plot",
         "plot",
@@ -241,6 +247,8 @@ reached = sa.Table(
     sa.Column("page", sa.Integer, nullable=False),
     sa.Column("pages", sa.Integer, nullable=False),
     sa.Column("at", Moment, nullable=False),
+    stamps.touched("reached"),
+    sa.Index("ix_reached_touched", "touched"),
 )
 
 # How a seat stands with a task. Belongs to the seat as hands do: what a learner has shown is not undone by new machines.
@@ -261,6 +269,8 @@ standings = sa.Table(
     sa.Column("proven", sa.Text, nullable=False),
     sa.Column("set_up", sa.Text, nullable=False),
     sa.Column("changed", Moment, nullable=False),
+    stamps.touched("standings"),
+    sa.Index("ix_standings_touched", "touched"),
 )
 
 # Which seat is being looked into for a task, by whom: one look a seat.

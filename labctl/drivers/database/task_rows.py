@@ -42,19 +42,9 @@ class TaskRows(part.Part):
 
     def scores(self, slug: str) -> tuple[Score, ...]:
         """See `task_ports.Standings`. Counted by the database: a class of a thousand has tens of thousands of rows."""
-        query = (
-            sa.select(
-                standings.c.seat,
-                sa.func.count(standings.c.done).label("done"),
-                sa.func.sum(standings.c.earned).label("points"),
-                sa.func.max(standings.c.changed, type_=standings.c.changed.type).label("changed"),
-            )
-            .where(standings.c.classroom == environments_.newest(slug))
-            .group_by(standings.c.seat)
-            .order_by(standings.c.seat)
-        )
         with self._connection.reading() as connection:
-            return tuple(Score(row.seat, row.done, int(row.points), row.changed) for row in connection.execute(query))
+            query = counted(standings.c.classroom == environments_.newest(slug)).order_by(standings.c.seat)
+            return tuple(score(row) for row in connection.execute(query))
 
     def begin_look(self, slug: str, seat: int, task: str, holder: str, until: datetime) -> bool:
         """See `task_ports.Looks`."""
@@ -81,6 +71,25 @@ class TaskRows(part.Part):
             there = connection.execute(sa.select(looks).where(mine)).one_or_none()
         over = there is None or there.until <= self._clock.now() or liveness.surely_dead(there.holder)
         return "" if over or there is None else str(there.task)
+
+
+def counted(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """What is known of these, in numbers for each seat."""
+    return (
+        sa.select(
+            standings.c.seat,
+            sa.func.count(standings.c.done).label("done"),
+            sa.func.sum(standings.c.earned).label("points"),
+            sa.func.max(standings.c.changed, type_=standings.c.changed.type).label("changed"),
+        )
+        .where(which)
+        .group_by(standings.c.seat)
+    )
+
+
+def score(row: Any) -> Score:
+    """A seat's tasks in numbers, from a row of `counted`."""
+    return Score(row.seat, row.done, int(row.points), row.changed)
 
 
 def _standing(row: Any) -> Standing:
