@@ -9,7 +9,7 @@ from typing import Any
 
 import uvicorn
 
-from api import app, listening
+from api import app, listening, warming
 from labctl import settings, wiring
 
 SOCKETS: dict[str, Any] = {
@@ -36,7 +36,9 @@ def main() -> None:
     # Each terminal and each page that waits is an open file; many systems give processes 1,024 until they ask.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    made = app.create(wiring.build(chosen))
+    wired = wiring.build(chosen)
+    made = app.create(wired)
+    warming.warm(made, wired)
     sys.setswitchinterval(SWITCH_SECONDS)
     # What was made until now stays until the end, so it need not be looked through again.
     gc.collect()

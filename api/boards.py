@@ -12,7 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from anyio import to_thread
@@ -95,14 +95,22 @@ def rows(room: classroom_.Classroom, known: Mapping[str, environment_.Environmen
 
 @dataclass
 class Change:
-    """What a viewer is told: `whole` first, then `seats` that differ. `known` has all of them by their numbers."""
+    """What a viewer is told: all that is `seen` when it is the `whole`, which comes first, then the `seats` that differ."""
 
     id: str
-    board: shapes.Board
-    seats: list[shapes.SeatShape] = field(default_factory=list)
+    seen: seen.Seen
+    seats: list[shapes.SeatShape]
     whole: bool = False
-    over: bool = False
-    known: Mapping[int, shapes.SeatShape] = field(default_factory=dict)
+
+    @property
+    def board(self) -> shapes.Board:
+        """All of it."""
+        return self.seen.board
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing will come any more."""
+        return self.seen.over
 
 
 class _Live:
@@ -206,7 +214,7 @@ class Boards:
     def _change(self, found: seen.Seen, version: int) -> Change:
         fresh = [number for number, at in found.changed_at.items() if at > version]
         seats = [found.seats[number] for number in sorted(fresh) if number in found.seats]
-        return Change(f"{self._epoch}-{found.version}", found.board, seats, version < 0, found.over, found.seats)
+        return Change(f"{self._epoch}-{found.version}", found, seats, whole=version < 0)
 
     async def _look(self, slug: str, live: _Live) -> None:
         while True:

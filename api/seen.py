@@ -9,8 +9,9 @@ import itertools
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 
 from api import shapes, shown
 from labctl import ports, wiring
@@ -27,16 +28,27 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Seen:
-    """The board, its seats by their numbers, and when each became as it is (`version` grows with every change, `room_at` says when the
-    class itself last changed in more than its counts). `over`: it is closed and everything in it gone.
-    """
+    """The board, and at which version each of its seats became as it is; `room_at`: the class itself, in more than its counts."""
 
     board: shapes.Board
-    seats: Mapping[int, shapes.SeatShape] = field(default_factory=dict)
-    changed_at: Mapping[int, int] = field(default_factory=dict)
-    room_at: int = 0
-    version: int = 0
-    over: bool = False
+    changed_at: Mapping[int, int]
+    room_at: int
+    version: int
+
+    @cached_property
+    def seats(self) -> dict[int, shapes.SeatShape]:
+        """By their numbers, in order."""
+        return {seat.number: seat for seat in self.board.seats}
+
+    @cached_property
+    def waiting(self) -> tuple[shapes.SeatShape, ...]:
+        """Who waits for help, longest first."""
+        return tuple(sorted((seat for seat in self.board.seats if seat.hand_since), key=lambda seat: seat.hand_since or _NEVER))
+
+    @cached_property
+    def over(self) -> bool:
+        """Whether the class is closed and everything in it gone."""
+        return self.board.classroom.closed is not None and all(seat.status == "gone" for seat in self.board.seats)
 
 
 class Lines:
@@ -113,14 +125,15 @@ class Class:
         if old is not None and same_room and not changed:
             return replace(old, board=old.board.model_copy(update={"now": now}))
         version = next(_versions)
-        known = {**(old.seats if old else {}), **changed}
-        seats = {one.number: shape for one in sight.room.seats if (shape := known.get(one.number)) is not None}
-        listed = list(seats.values())
+        seats = {**(old.seats if old else {}), **changed}
+        if old is None or not same_room or len(seats) != len(old.seats) or None in changed.values():
+            # Seats came or went.
+            seats = {one.number: shape for one in sight.room.seats if (shape := seats.get(one.number)) is not None}
+        listed = [shape for shape in seats.values() if shape is not None]
         room = shown.classroom(sight.room, listed, paper=self._wired.paper, message=sight.message)
         changed_at = {**(old.changed_at if old else {}), **dict.fromkeys(changed, version)}
         room_at = old.room_at if old and same_room else version
-        over = room.closed is not None and all(seat.status == "gone" for seat in listed)
-        return Seen(shapes.Board(classroom=room, seats=listed, now=now), seats, changed_at, room_at, version, over)
+        return Seen(shapes.Board(classroom=room, seats=listed, now=now), changed_at, room_at, version)
 
     def _shape(self, sight: Sight, one: classroom_.Seat, now: datetime) -> shapes.SeatShape | None:
         """The seat as it is shown now; None for a moment where its environment was not there yet when the store was asked."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -138,11 +139,9 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
 
 def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool, message: str = "") -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
-    words: dict[str, int] = {}
-    spares = [row for row in seats if row.spare and row.status != "gone"]
-    learners = [row for row in seats if not row.spare and not row.aside]
-    for row in learners:
-        words[row.status] = words.get(row.status, 0) + 1
+    kinds = collections.Counter((row.status, row.spare, row.aside) for row in seats)
+    words = {word: count for (word, spare, aside), count in kinds.items() if not spare and not aside}
+    spares = [(word, count) for (word, spare, aside), count in kinds.items() if spare and not aside and word != "gone"]
     return shapes.ClassroomShape(
         slug=one.slug,
         title=one.title,
@@ -156,10 +155,10 @@ def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper
         guests="paper" if paper else "real",
         message=message,
         counts=shapes.Counts(
-            seats=len(learners),
+            seats=sum(words.values()),
             ready=words.get("ready", 0),
             words=words,
-            spares=len(spares),
-            spares_ready=sum(row.status == "ready" for row in spares),
+            spares=sum(count for _, count in spares),
+            spares_ready=sum(count for word, count in spares if word == "ready"),
         ),
     )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from api import boards, shapes
@@ -93,22 +93,18 @@ class Stream:
         return "\n".join(parts)
 
     def _shared(self, change: boards.Change) -> Iterator[str]:
-        board = change.board
-        waiting = queue(board.seats)
-        for target, name, of in (
-            ("#head", "wall_head.html" if self._wall else "board_head.html", (board.classroom, self._left(board))),
-            ("#queue", "board_queue.html", tuple(waiting)),
-        ):
-            text = self._rows.part(name, board.classroom.slug, self._spoken, of, lambda name=name: self._fragment(name, board, waiting))  # type: ignore[misc]
+        room, now, waiting = change.board.classroom, change.board.now, change.seen.waiting
+
+        def part(target: str, name: str, *of: object) -> Iterator[str]:
+            made = functools.partial(render.fragment, name, self._spoken, self._zone, room=room, now=now, queue=waiting)
+            text = self._rows.part(name, room.slug, self._spoken, of, made)
             if change.whole or self._sent.get(target) != text:
                 self._sent[target] = text
                 yield _part(target, text)
 
-    def _left(self, board: shapes.Board) -> str:
-        return render.Clock(self._zone).left(board.classroom.ends, board.now)
-
-    def _fragment(self, name: str, board: shapes.Board, waiting: Sequence[shapes.SeatShape]) -> str:
-        return render.fragment(name, self._spoken, self._zone, room=board.classroom, queue=waiting, now=board.now)
+        # The time that is left counts in minutes.
+        yield from part("#head", "wall_head.html" if self._wall else "board_head.html", room, render.Clock(self._zone).left(room.ends, now))
+        yield from part("#queue", "board_queue.html", waiting)
 
     def _news(self, seats: Iterable[shapes.SeatShape]) -> list[tuple[shapes.SeatShape, str]]:
         """Those of these seats that began to fail or to wait for help since they were looked at here."""
@@ -120,16 +116,6 @@ class Stream:
                 if word != before:
                     fresh.append((seat, word))
         return fresh
-
-
-def queue(seats: Sequence[shapes.SeatShape]) -> list[shapes.SeatShape]:
-    """Who waits for help, longest first."""
-
-    def since(seat: shapes.SeatShape) -> datetime:
-        assert seat.hand_since is not None
-        return seat.hand_since
-
-    return sorted((seat for seat in seats if seat.hand_since is not None), key=since)
 
 
 def _alarm(seat: shapes.SeatShape) -> str:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, staying, who
+from api import seen as seen_
 from api.pages import asking, board_stream, moments, render
 from labctl import desk, errors
 from labctl.model.people import Right
@@ -37,14 +38,14 @@ def board(
     """The board at this moment; where scripts run it follows by itself."""
     seen = _seen(house, known, slug)
     order = sort if sort in ORDERS else "number"
-    lines = request.app.state.rows.of(_sorted(seen, order), render.language(request), render.zone(request))
+    lines = request.app.state.rows.of(_sorted(seen.board, order), render.language(request), render.zone(request))
     return render.render(
         request,
         "board.html",
-        room=seen.classroom,
+        room=seen.board.classroom,
         lines="\n".join(lines),
-        queue=board_stream.queue(seen.seats),
-        now=seen.now,
+        queue=seen.waiting,
+        now=seen.board.now,
         order=order,
         orders=ORDERS,
         messages=house.helping.messages(slug, 3),
@@ -54,10 +55,10 @@ def board(
     )
 
 
-def _seen(house: who.House, known: routes_classes.Notes, slug: str) -> shapes.Board:
+def _seen(house: who.House, known: routes_classes.Notes, slug: str) -> seen_.Seen:
     """The class now. Raises NotFound, saying which there are; also for golden machines, whose name no class can have."""
     try:
-        return boards.read(known, slug if desk.SLUG.fullmatch(slug) else "")
+        return known.look(slug if desk.SLUG.fullmatch(slug) else "")
     except errors.NotFound:
         house.desk.room(slug)
         raise
@@ -111,8 +112,8 @@ def wall(request: Request, asker: asking.SeesClass, house: who.House, known: rou
     """Every seat as one tile, for a large screen."""
     del asker
     seen = _seen(house, known, slug)
-    seats = [seat for seat in seen.seats if not seat.aside]
-    return render.render(request, "wall.html", room=seen.classroom, seats=seats, now=seen.now, queue=board_stream.queue(seen.seats))
+    seats = [seat for seat in seen.board.seats if not seat.aside]
+    return render.render(request, "wall.html", room=seen.board.classroom, seats=seats, now=seen.board.now, queue=seen.waiting)
 
 
 @router.get("/journal")
@@ -133,7 +134,7 @@ def ask(
     if action not in ACTIONS:
         raise errors.NotFound("there is nothing at this address.", hint="The board has everything that can be done.")
     seen = _seen(house, known, slug)
-    return render.render(request, "ask_class.html", action=action, room=seen.classroom, now=seen.now)
+    return render.render(request, "ask_class.html", action=action, room=seen.board.classroom, now=seen.board.now)
 
 
 @router.post("/close")

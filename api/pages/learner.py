@@ -111,7 +111,7 @@ async def _told(
     patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
     try:
         async for change in watching:
-            now = change.known.get(seat.number)
+            now = change.seen.seats.get(seat.number)
             if now is None or now.environment != seat.seat.environment:
                 yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
                 return

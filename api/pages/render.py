@@ -53,6 +53,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+def prepare() -> None:
+    """Compile all templates."""
+    for name in _environment().list_templates():
+        _environment().get_template(name)
+
+
 def language(request: Request) -> str:
     """Which language this browser is spoken to in."""
     return texts.best(request.headers.get("accept-language", ""), request.cookies.get(LANGUAGE_COOKIE))

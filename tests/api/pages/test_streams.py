@@ -59,8 +59,8 @@ def test_only_hands_and_failures_are_read_out_and_each_once(watched):
     change = asyncio.run(first(watched))
     stream.text(change)
     watched.wiring.helping.raise_hand("monday", 1, "", who="ada")
-    board = asyncio.run(first(watched)).board
-    later = boards.Change("x-1", board, board.seats[:1])
+    now = asyncio.run(first(watched))
+    later = boards.Change("x-1", now.seen, now.seats[:1])
     said = stream.text(later)
     assert "Ada Lovelace asks for help." in said
     assert "#seat-2" not in said
