@@ -137,30 +137,37 @@ class _Tide:
     def __init__(self, wired: wiring.Wiring) -> None:
         self._wired = wired
         self._event = asyncio.Event()
-        self._glancing: asyncio.Task[None] | None = None
+        self._over: threading.Event | None = None
 
     def next(self) -> asyncio.Event:
         """Set once something is written after this moment."""
-        if self._glancing is None:
-            self._glancing = asyncio.create_task(self._glance())
+        if self._over is None:
+            # A thread of its own: to send each glance to one would cost ten times what it costs to glance.
+            self._over = threading.Event()
+            threading.Thread(target=self._glance, args=(asyncio.get_running_loop(), self._over), daemon=True).start()
         return self._event
 
     def rest(self) -> None:
         """Nobody asks any more."""
-        if self._glancing is not None:
-            self._glancing.cancel()
-            self._glancing = None
+        if self._over is not None:
+            self._over.set()
+            self._over = None
 
-    async def _glance(self) -> None:
+    def _glance(self, loop: asyncio.AbstractEventLoop, over: threading.Event) -> None:
         before = None
-        while True:
+        while not over.wait(GLANCE_EVERY):
             with contextlib.suppress(errors.LabctlError):
-                now = await to_thread.run_sync(self._wired.changes.written)
+                now = self._wired.changes.written()
                 if now != before:
                     before = now
-                    self._event.set()
-                    self._event = asyncio.Event()
-            await asyncio.sleep(GLANCE_EVERY)
+                    try:
+                        loop.call_soon_threadsafe(self._turn)
+                    except RuntimeError:  # the loop is closed
+                        return
+
+    def _turn(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
 
 
 class Boards:

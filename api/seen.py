@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 
 from api import shapes, shown
 from labctl import ports, wiring
@@ -28,24 +27,18 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Seen:
-    """The board, and at which version each of its seats became as it is; `room_at`: the class itself, in more than its counts."""
+    """The board, its seats by their numbers, and at which version each became as it is; `room_at`: the class itself, in more than its
+    counts. `waiting`: who waits for help, longest first.
+    """
 
     board: shapes.Board
+    seats: Mapping[int, shapes.SeatShape]
+    waiting: tuple[shapes.SeatShape, ...]
     changed_at: Mapping[int, int]
     room_at: int
     version: int
 
-    @cached_property
-    def seats(self) -> dict[int, shapes.SeatShape]:
-        """By their numbers, in order."""
-        return {seat.number: seat for seat in self.board.seats}
-
-    @cached_property
-    def waiting(self) -> tuple[shapes.SeatShape, ...]:
-        """Who waits for help, longest first."""
-        return tuple(sorted((seat for seat in self.board.seats if seat.hand_since), key=lambda seat: seat.hand_since or _NEVER))
-
-    @cached_property
+    @property
     def over(self) -> bool:
         """Whether the class is closed and everything in it gone."""
         return self.board.classroom.closed is not None and all(seat.status == "gone" for seat in self.board.seats)
@@ -125,15 +118,17 @@ class Class:
         if old is not None and same_room and not changed:
             return replace(old, board=old.board.model_copy(update={"now": now}))
         version = next(_versions)
-        seats = {**(old.seats if old else {}), **changed}
+        seats: dict[int, shapes.SeatShape | None] = {**(old.seats if old else {}), **changed}
         if old is None or not same_room or len(seats) != len(old.seats) or None in changed.values():
             # Seats came or went.
-            seats = {one.number: shape for one in sight.room.seats if (shape := seats.get(one.number)) is not None}
-        listed = [shape for shape in seats.values() if shape is not None]
+            seats = {one.number: seats.get(one.number) for one in sight.room.seats}
+        there = {number: shape for number, shape in seats.items() if shape is not None}
+        listed = list(there.values())
         room = shown.classroom(sight.room, listed, paper=self._wired.paper, message=sight.message)
         changed_at = {**(old.changed_at if old else {}), **dict.fromkeys(changed, version)}
         room_at = old.room_at if old and same_room else version
-        return Seen(shapes.Board(classroom=room, seats=listed, now=now), changed_at, room_at, version)
+        waiting = tuple(sorted((seat for seat in listed if seat.hand_since), key=lambda seat: seat.hand_since or _NEVER))
+        return Seen(shapes.Board(classroom=room, seats=listed, now=now), there, waiting, changed_at, room_at, version)
 
     def _shape(self, sight: Sight, one: classroom_.Seat, now: datetime) -> shapes.SeatShape | None:
         """The seat as it is shown now; None for a moment where its environment was not there yet when the store was asked."""

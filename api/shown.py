@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import operator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -139,7 +140,7 @@ def _machines(facts: environment_.Facts) -> list[shapes.MachineShape]:
 
 def classroom(one: classroom_.Classroom, seats: list[shapes.SeatShape], *, paper: bool, message: str = "") -> shapes.ClassroomShape:
     """A classroom and the count of its seats' words."""
-    kinds = collections.Counter((row.status, row.spare, row.aside) for row in seats)
+    kinds = collections.Counter(map(operator.attrgetter("status", "spare", "aside"), seats))
     words = {word: count for (word, spare, aside), count in kinds.items() if not spare and not aside}
     spares = [(word, count) for (word, spare, aside), count in kinds.items() if spare and not aside and word != "gone"]
     return shapes.ClassroomShape(

@@ -20,8 +20,9 @@ def warm(app: FastAPI, wired: wiring.Wiring) -> None:
     """Before it is served. Asks the database nothing."""
     texts.catalogue()
     render.prepare()
-    # Every board asks for it; with it comes what rings the bell.
+    # Every board asks for these. With them come what rings the bell, and a password's hash to compare wrong names with.
     assert wired.examining is not None
+    assert wired.inviting is not None
     asyncio.run(_ask(app))
 
 
