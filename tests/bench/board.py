@@ -5,7 +5,8 @@ stores: a step settles with a trouble, a learner reaches the next page of the gu
 A third process watches (server-sent events) and loads the page.
 
 *page*: from sending the request for the board's page to its last byte. *update*: from the return of the store's verb, that is from the
-commit, to the last byte of the event with the row at a watcher; every watcher counts. The last line is JSON.
+commit, to the last byte of the event with the row at a watcher; every watcher counts. All that measures is there and warm before the
+first change, and what it takes of the machine meanwhile is told beside what the API takes. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -35,11 +36,14 @@ SLUG = "monday"
 _MARK = re.compile(rb"change-([0-9]+)|>([0-9]+)/1000000<")
 
 
-def change(home: Path, found: Queue) -> None:
+def change(home: Path, found: Queue, ready: Queue, begin: object) -> None:
     """Change the class RATE times a second for SECONDS; (number, when it was committed, how long the verb took) for each."""
     store = wiring.Wiring(settings.Settings(home=home)).database
     seats = [(seat.number, seat.environment) for seat in store.classroom(SLUG).seats]
-    begun, made = time.monotonic(), []
+    store.environment(seats[0][1])
+    ready.put(True)
+    begin.wait()  # type: ignore[attr-defined]
+    begun, made, spent = time.monotonic(), [], time.process_time()
     for number in range(1, int(SECONDS * RATE) + 1):
         time.sleep(max(0.0, begun + number / RATE - time.monotonic()))
         seat, environment = seats[number * 7919 % len(seats)]
@@ -58,13 +62,13 @@ def change(home: Path, found: Queue) -> None:
             made.append((number, at, at - before))
             continue
         made.append((number, time.monotonic(), time.monotonic() - before))
-    found.put(made)
+    found.put((made, time.process_time() - spent))
 
 
 def watch(port: int, token: str, found: Queue, ready: Queue, over: object) -> None:
-    """One who watches; the moment at which each change's row was there."""
+    """One who watches; the moment at which each change's row was there, bytes, and CPU seconds."""
     seen: dict[int, float] = {}
-    size = 0
+    size, spent = 0, 0.0
     with _asked(port, token, f"/class/{SLUG}/events", "text/event-stream") as stream:
         stream.settimeout(0.5)
         kept, first = b"", True
@@ -84,14 +88,17 @@ def watch(port: int, token: str, found: Queue, ready: Queue, over: object) -> No
             for mark in _MARK.finditer(event):
                 seen.setdefault(int(mark[1] or mark[2]), at)
             if first:
-                first = False
+                first, size, spent = False, 0, time.process_time()
                 ready.put(True)
-    found.put((seen, size))
+    found.put((seen, size, time.process_time() - spent))
 
 
-def load(port: int, token: str, found: Queue, over: object) -> None:
-    """The page, once a second and a bit; seconds of each, and bytes of the last."""
+def load(port: int, token: str, found: Queue, ready: Queue, begin: object, over: object) -> None:
+    """The page, again 0.3 s after it was there; seconds of each, bytes of the last, and CPU seconds."""
     took, size = [], 0
+    ready.put(True)
+    begin.wait()  # type: ignore[attr-defined]
+    spent = time.process_time()
     while not over.is_set():  # type: ignore[attr-defined]
         begun = time.monotonic()
         with _asked(port, token, f"/class/{SLUG}", "text/html", close=True) as page:
@@ -101,7 +108,7 @@ def load(port: int, token: str, found: Queue, over: object) -> None:
         if b" 200 " not in text[:20]:
             raise RuntimeError(text[:500])
         over.wait(0.3)  # type: ignore[attr-defined]
-    found.put((took, size))
+    found.put((took, size, time.process_time() - spent))
 
 
 def _asked(port: int, token: str, path: str, wanted: str, *, close: bool = False) -> socket.socket:
@@ -117,28 +124,27 @@ def measure(house: standing.Standing) -> dict[str, float]:
     process = house.begin()
     token = house.token("eva", "trainer")
     context = multiprocessing.get_context("spawn")
-    over, ready, changes, pages = context.Event(), context.Queue(), context.Queue(), context.Queue()
+    begin, over, ready, changes, pages = context.Event(), context.Event(), context.Queue(), context.Queue(), context.Queue()
     sights = [context.Queue() for _ in range(WATCHING)]
     watchers = [context.Process(target=watch, args=(house.port, token, sight, ready, over)) for sight in sights]
-    for one in watchers:
+    loader = context.Process(target=load, args=(house.port, token, pages, ready, begin, over))
+    changer = context.Process(target=change, args=(house.home, changes, ready, begin))
+    for one in (*watchers, loader, changer):
         one.start()
-    for _ in watchers:
+    for _ in (*watchers, loader, changer):
         ready.get(timeout=120)
-    loader = context.Process(target=load, args=(house.port, token, pages, over))
-    changer = context.Process(target=change, args=(house.home, changes))
     before, begun = standing.cpu(process), time.monotonic()
-    loader.start()
-    changer.start()
-    made = changes.get(timeout=SECONDS * 20 + 120)
+    begin.set()
+    made, writing = changes.get(timeout=SECONDS * 20 + 120)
     time.sleep(5)  # the last changes' way to those who watch; what is not there by then is missed and told
     over.set()
     spent, span = standing.cpu(process) - before, time.monotonic() - begun
-    took, size = pages.get(timeout=60)
+    took, size, loading = pages.get(timeout=60)
     seen = [sight.get(timeout=60) for sight in sights]
     for one in (*watchers, loader, changer):
         one.join(30)
-    delays = [1000 * max(0.0, there[number] - at) for there, _ in seen for number, at, _ in made if number in there]
-    missed = sum(number not in there for there, _ in seen for number, *_ in made)
+    delays = [1000 * max(0.0, there[number] - at) for there, *_ in seen for number, at, _ in made if number in there]
+    missed = sum(number not in there for there, *_ in seen for number, *_ in made)
     rate = len(made) / (made[-1][1] - made[0][1])
     return {
         "page_p50_ms": round(1000 * standing.percentile(took, 0.5), 1),
@@ -153,6 +159,8 @@ def measure(house: standing.Standing) -> dict[str, float]:
         "page_kb": round(size / 1000),
         "stream_kb_a_second": round(seen[0][1] / span / 1000),
         "api_cpu_share": round(spent / span, 2),
+        "changer_cpu_share": round(writing / SECONDS, 2),
+        "watchers_cpu_share": round((loading + sum(one[2] for one in seen)) / span, 2),
         "seats": SEATS,
     }
 
@@ -170,7 +178,8 @@ def main() -> None:
     print(f"  {'page':8}{found['page_p50_ms']:>7} ms{found['page_p99_ms']:>7} ms   {found['pages']} loads of {found['page_kb']} kB")
     told = f"{found['updates']} rows seen, {found['missed']} passed over for newer ones"
     print(f"  {'update':8}{found['update_p50_ms']:>7} ms{found['update_p99_ms']:>7} ms   {told}")
-    print(f"  the API used {found['api_cpu_share']} of one core, {found['stream_kb_a_second']} kB/s to each who watches")
+    print(f"  the API used {found['api_cpu_share']} of one core, {found['stream_kb_a_second']} kB/s to each who watches;", end=" ")
+    print(f"whoever changes {found['changer_cpu_share']}, all who watch and load {found['watchers_cpu_share']}")
     print(json.dumps(found))
 
 
