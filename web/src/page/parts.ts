@@ -25,8 +25,11 @@ if (bar) {
     if (!link || !from) return;
     left.set(from.hash, scrollY);
     const place = link === from ? undefined : left.get(link.hash);
+    if (place === undefined) return;
     // After the browser went to its beginning, as links do.
-    if (place !== undefined) requestAnimationFrame(() => scrollTo({ top: place, behavior: "instant" }));
+    const back = (): void => scrollTo({ top: place, behavior: "instant" });
+    if (location.hash === link.hash) setTimeout(back);
+    else addEventListener("hashchange", back, { once: true });
   });
   addEventListener("scroll", mark, { passive: true });
   mark();
