@@ -125,7 +125,8 @@ def form(request: Request, template: str, error: errors.LabctlError | None = Non
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.LabctlError)
-    if isinstance(error, errors.Unauthenticated) and request.method == "GET" and not request.url.path.startswith("/api/"):
+    page = request.method == "GET" and not request.url.path.startswith("/api/") and not render.only_part(request)
+    if isinstance(error, errors.Unauthenticated) and page:
         # Somebody with a browser who opened a page: they sign in, and are back where they wanted to go.
         wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)

@@ -109,7 +109,7 @@ def tickets(world: World) -> list[Tried]:
         ("mallory", "mallory", {"machine": "store"}, "a machine without a desktop"),
         ("mallory", "mallory", {"machine": "100"}, "a machine by its vmid"),
         ("mallory", "mallory", {"vmid": 100, "node": "sandbox", "port": 5900}, "another vmid, node and port beside the machine"),
-        ("mallory", "mallory", {"kind": "console"}, "another kind"),
+        ("mallory", "mallory", {"kind": "console"}, "the machine's own screen"),
         ("author", "grace", {}, "an author's desktop of a learner"),
         ("trainer", "grace", {"mode": "own"}, "a trainer's own desktop in a learner's seat"),
     ]

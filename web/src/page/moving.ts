@@ -2,4 +2,9 @@
 document.addEventListener("moved", () => location.assign("/"));
 // Signed out, or no more theirs to see: labctl knows which, and leads to where one signs in.
 document.addEventListener("left", () => location.reload());
+// The same where that came about while the page was not looked at, and its stream is asked for again.
+document.addEventListener("htmx:sse:error", (event) => {
+  const { status } = (event as CustomEvent<{ status?: number }>).detail;
+  if (status === 401 || status === 403 || status === 404) location.reload();
+});
 export {};
