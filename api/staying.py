@@ -26,8 +26,8 @@ LOOK_SECONDS = 1.0
 BY_TIME = timedelta(seconds=5)
 """Where nothing was written only time ends anything: sessions and tokens, which may end a little later."""
 
-LEFT = ServerSentEvent(raw_data="over", event="left")
-"""The last that is sent to somebody who may see no more: a page is loaded anew then, which leads to signing in or says what is so."""
+LEFT = ServerSentEvent(raw_data="{}", event="left")
+"""The last that is sent to somebody who may see no more: whoever asks again is told why, so a page is loaded anew."""
 
 _log = logging.getLogger(__name__)
 

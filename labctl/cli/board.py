@@ -61,6 +61,8 @@ def _boards(api: client_.Client, slug: str) -> Iterator[Board]:
         try:
             for name, told in api.events(f"/classrooms/{slug}/events"):
                 lost = 0
+                if name == "left":  # signed out, or not theirs to see any more: the API says which when it is asked again
+                    break
                 board = told if name in {"board", "closed"} or board is None else _merged(board, told)
                 yield board
                 if name == "closed":

@@ -27,7 +27,8 @@ def test_spares_are_counted_by_themselves(spared):
 
 def test_only_the_first_of_the_roster_may_be_asked_for(house):
     body = {"blueprint": "hello", "name": "few", "roster": ROSTER, "seats": 1}
-    assert house.client("trainer").post("/api/v1/classrooms", json=body).json()["what"] == "Classroom `few` with 1 seats is being made."
+    told = house.client("trainer").post("/api/v1/classrooms", json=body).json()["what"]
+    assert told == "Classroom `few` with 1 seats is being made; it lasts until 2030-03-04 20:00 UTC."
     answer = house.client("trainer").post("/api/v1/classrooms", json=body | {"name": "many", "seats": 9})
     assert (answer.status_code, "the roster has 2 learners" in answer.json()["detail"]) == (400, True)
 

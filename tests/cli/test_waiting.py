@@ -54,3 +54,22 @@ def test_waiting_ends_when_every_seat_is_ready_or_would_only_hold_the_others_up(
     assert board.all_ready(last(seat(1), seat(2, "failed"), seat(3, "stuck"), seat(4, "removing", aside=True)))
     assert not board.all_ready(last(seat(1), seat(2, "proving")))
     assert not board.all_ready(last(seat(1), seat(2, "building", spare=True)))
+
+
+class Revoked:
+    """An API that shows the board until the token is revoked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def events(self, path):
+        self.asked += 1
+        if self.asked > 1:
+            raise errors.Unauthenticated("That token is not valid (any more).")
+        yield "board", last(seat(1, "proving"))
+        yield "left", {}
+
+
+def test_whoever_may_see_the_class_no_more_is_told_why():
+    with pytest.raises(errors.Unauthenticated, match="not valid"):
+        board.watch(Revoked(), "monday", board.all_ready, quiet=True)
