@@ -68,7 +68,7 @@ def image(house: wiring.Wiring, slug: str, number: int, environment: str, name: 
     places = [f"{guide_languages.folder(language)}/{guide_images.FOLDER}/{name}" for language in (book.language, "")]
     # A name is a key of what was frozen, never a path.
     file = next((files[place] for place in places if place in files), None)
-    if file is None or guide_images.mistake(name, data := file.read_bytes()):
+    if file is None or file.stat().st_size > guide_images.MOST_BYTES or guide_images.mistake(name, data := file.read_bytes()):
         raise missing
     return data
 

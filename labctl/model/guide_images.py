@@ -36,7 +36,7 @@ _SIGNS = {
     "image/webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
     "image/svg+xml": re.compile(rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*\?>\s*)?(<!--.*?-->\s*)*<svg[\s>]", re.DOTALL),
 }
-_RUNS = re.compile(rb"<\s*(script|foreignObject|iframe)\b|[\s\"']on[a-z]+\s*=|javascript:|<!(DOCTYPE|ENTITY)", re.IGNORECASE)
+_RUNS = re.compile(rb"<\s*(script|foreignObject|iframe)\b|<[^>]*[\s\"']on[a-z]+\s*=|javascript:|<!(DOCTYPE|ENTITY)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
