@@ -16,7 +16,7 @@ from labctl.model import capacity
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
 from labctl.model.environment import Claim, Environment, Facts, Machine, Step, Wishes
-from labctl.model.help import Hand, Reached, Remark
+from labctl.model.help import Hand, Remark
 from labctl.model.plan import Plan
 from labctl.model.sight import Sight
 from labctl.model.viewing import Joining, Ticket
@@ -331,9 +331,6 @@ class Progresses(Protocol):
 
     def reach(self, slug: str, seat: int, page: int, pages: int) -> None:
         """They came to that page; going back takes nothing away."""
-
-    def reached(self, slug: str) -> tuple[Reached, ...]:
-        """Of each seat that began, in order of seats."""
 
 
 class Provisioner(Protocol):

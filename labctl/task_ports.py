@@ -14,7 +14,7 @@ from typing import Protocol
 
 from labctl.model.environment import Machine
 from labctl.model.plan import Plan, PlannedAction, PlannedTask
-from labctl.model.tasks import Outcome, Score, Standing
+from labctl.model.tasks import Outcome, Standing
 
 
 class Standings(Protocol):
@@ -25,9 +25,6 @@ class Standings(Protocol):
 
     def mark_task(self, slug: str, seat: int, task: str, change: Callable[[Standing], Standing]) -> Standing:
         """Change one, in one transaction; `change` may be called with one of which nothing is known, and may raise. Raises NotFound."""
-
-    def scores(self, slug: str) -> tuple[Score, ...]:
-        """Of seats that began, in order of seats."""
 
 
 class Looks(Protocol):

@@ -19,17 +19,21 @@ MOST = 20_000
 """Rows kept; more than any site has seats, in two languages."""
 
 
+_Kept = dict[int, tuple[shapes.SeatShape, bytes]]
+"""By seat: what was rendered, and what of it came."""
+
+
 class Rows:
     """Rendered rows by class, look and language, made again only when their seat changed; and the parts that all viewers share."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: dict[tuple[str, str, str], dict[int, tuple[shapes.SeatShape, str]]] = {}
+        self._kept: dict[tuple[str, str, str], _Kept] = {}
         self._parts: dict[tuple[str, str, str], tuple[tuple[object, ...], str]] = {}
         self.rendered = 0
 
-    def of(self, seats: Sequence[shapes.SeatShape], spoken: str, zone: ZoneInfo, look: str = ROW) -> list[str]:
-        """The rows of these seats of one class, or with another look their tiles."""
+    def of(self, seats: Sequence[shapes.SeatShape], spoken: str, zone: ZoneInfo, look: str = ROW) -> list[bytes]:
+        """The rows of these seats of one class, or with another look their tiles, as pages carry them."""
         if not seats:
             return []
         kept = self._rows((seats[0].classroom, spoken, look))
@@ -48,7 +52,7 @@ class Rows:
             self._parts[key] = of, text
         return text
 
-    def _rows(self, key: tuple[str, str, str]) -> dict[int, tuple[shapes.SeatShape, str]]:
+    def _rows(self, key: tuple[str, str, str]) -> _Kept:
         with self._lock:
             kept = self._kept.pop(key, None)
             if kept is None:
@@ -59,11 +63,11 @@ class Rows:
             self._kept[key] = kept
             return kept
 
-    def _row(self, kept: dict[int, tuple[shapes.SeatShape, str]], seat: shapes.SeatShape, spoken: str, zone: ZoneInfo, look: str) -> str:
+    def _row(self, kept: _Kept, seat: shapes.SeatShape, spoken: str, zone: ZoneInfo, look: str) -> bytes:
         old = kept.get(seat.number)
         if old is not None and (old[0] is seat or old[0] == seat):
             return old[1]
-        text = render.fragment(look, spoken, zone, seat=seat)
+        text = render.fragment(look, spoken, zone, seat=seat).encode()
         with self._lock:
             self.rendered += 1
         kept[seat.number] = seat, text
@@ -84,7 +88,7 @@ class Stream:
         """Parts for htmx, each naming what it replaces. Empty where nothing is another for this viewer."""
         seats = change.board.seats if change.whole else change.seats
         texts = self._rows.of(seats, self._spoken, self._zone, TILE if self._wall else ROW)
-        parts = [_part(f"#seat-{seat.number}", text) for seat, text in zip(seats, texts, strict=True)]
+        parts = [_part(f"#seat-{seat.number}", text.decode()) for seat, text in zip(seats, texts, strict=True)]
         parts.extend(self._shared(change))
         news = self._news(seats)
         if news and not change.whole:

@@ -36,14 +36,14 @@ def board(
     request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug, sort: str = "number"
 ) -> Response:
     """The board at this moment; where scripts run it follows by itself."""
-    seen = _seen(house, known, slug)
+    seen = look(house, known, slug)
     order = sort if sort in ORDERS else "number"
-    lines = request.app.state.rows.of(_sorted(seen.board, order), render.language(request), render.zone(request))
+    rows = request.app.state.rows.of(_sorted(seen.board, order), render.language(request), render.zone(request))
     return render.render(
         request,
         "board.html",
         room=seen.board.classroom,
-        lines="\n".join(lines),
+        rows=rows,
         queue=seen.waiting,
         now=seen.board.now,
         order=order,
@@ -55,7 +55,7 @@ def board(
     )
 
 
-def _seen(house: who.House, known: routes_classes.Notes, slug: str) -> seen_.Seen:
+def look(house: who.House, known: routes_classes.Notes, slug: str) -> seen_.Seen:
     """The class now. Raises NotFound, saying which there are; also for golden machines, whose name no class can have."""
     try:
         return known.look(slug if desk.SLUG.fullmatch(slug) else "")
@@ -111,9 +111,10 @@ async def _told(request: Request, watching: AsyncIterator[boards.Change], *, wal
 def wall(request: Request, asker: asking.SeesClass, house: who.House, known: routes_classes.Notes, slug: Slug) -> Response:
     """Every seat as one tile, for a large screen."""
     del asker
-    seen = _seen(house, known, slug)
+    seen = look(house, known, slug)
     seats = [seat for seat in seen.board.seats if not seat.aside]
-    return render.render(request, "wall.html", room=seen.board.classroom, seats=seats, now=seen.board.now, queue=seen.waiting)
+    rows = request.app.state.rows.of(seats, render.language(request), render.zone(request), board_stream.TILE)
+    return render.render(request, "wall.html", room=seen.board.classroom, rows=rows, now=seen.board.now, queue=seen.waiting)
 
 
 @router.get("/journal")
@@ -133,7 +134,7 @@ def ask(
     del asker
     if action not in ACTIONS:
         raise errors.NotFound("there is nothing at this address.", hint="The board has everything that can be done.")
-    seen = _seen(house, known, slug)
+    seen = look(house, known, slug)
     return render.render(request, "ask_class.html", action=action, room=seen.board.classroom, now=seen.board.now)
 
 

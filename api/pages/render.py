@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from fastapi import Request
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 from api import texts
 
@@ -74,11 +75,15 @@ def fragment(template: str, spoken: str, place: ZoneInfo, /, **values: Any) -> s
     return _environment().get_template(template).render(t=texts.Texts(spoken), language=spoken, clock=Clock(place), **values)
 
 
-def render(request: Request, template: str, /, *, status: int = 200, frames: Sequence[str] = (), **values: Any) -> HTMLResponse:
+def render(
+    request: Request, template: str, /, *, status: int = 200, frames: Sequence[str] = (), rows: Sequence[bytes] = (), **values: Any
+) -> HTMLResponse:
     """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see. `frames`:
-    origins of web apps that this page, and no other, may frame and lead to.
+    origins of web apps that this page, and no other, may frame and lead to. `rows` are ready HTML and stand where the template says so:
+    what a thousand of them are would be copied six times in there.
     """
     nonce = secrets.token_urlsafe(18)
+    place = Markup(f"<!-- {secrets.token_urlsafe(18)} -->")  # noqa: S704
     text = fragment(
         template,
         language(request),
@@ -89,9 +94,12 @@ def render(request: Request, template: str, /, *, status: int = 200, frames: Seq
         asker=getattr(request.state, "asker", None),
         languages=texts.LANGUAGES,
         built=built(),
+        rows=place,
         **values,
     )
-    return HTMLResponse(text, status_code=status, headers=headers(nonce, frames))
+    before, there, after = text.partition(place)
+    body = b"\n".join([before.encode(), *rows, after.encode()]) if there else text
+    return HTMLResponse(body, status_code=status, headers=headers(nonce, frames))
 
 
 def _here(request: Request) -> str:

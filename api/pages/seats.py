@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from api import boards, routes_classes, shapes, who
-from api.pages import apps_shown, asking, render
+from api.pages import apps_shown, asking, classes, render
 from api.pages.classes import Slug, Text
 from labctl import errors
 
@@ -25,12 +25,11 @@ ACTIONS = ("reset", "swap", "undo")
 
 def found(house: who.House, known: boards.Notes, slug: str, number: int) -> tuple[shapes.Board, shapes.SeatShape]:
     """The seat on its board. Raises NotFound, saying which there are."""
-    house.desk.seat(slug, number)
-    seen = boards.read(known, slug)
-    for one in seen.seats:
-        if one.number == number:
-            return seen, one
-    raise errors.NotFound(f"class '{slug}' has no seat {number}.", hint="The board has all seats.")
+    seen = classes.look(house, known, slug)
+    if number not in seen.seats:
+        house.desk.seat(slug, number)
+        raise errors.NotFound(f"class '{slug}' has no seat {number}.", hint="The board has all seats.")
+    return seen.board, seen.seats[number]
 
 
 def enterable(house: who.House, environment: str) -> tuple[str, ...]:

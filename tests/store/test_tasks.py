@@ -34,10 +34,10 @@ def test_scores_count_what_is_done_and_earned(store, clock):
         store.mark_task("monday", seat, task, lambda before, earned=earned: replace(before, done=clock.now(), earned=earned))
     clock.pass_(minutes=1)
     store.mark_task("monday", 2, "c", lambda before: replace(before, tries=1))
-    assert store.scores("monday") == (
-        tasks.Score(1, 2, 12, clock.now() - timedelta(minutes=1)),
-        tasks.Score(2, 1, 3, clock.now()),
-    )
+    assert store.sight("monday").scores == {
+        1: tasks.Score(1, 2, 12, clock.now() - timedelta(minutes=1)),
+        2: tasks.Score(2, 1, 3, clock.now()),
+    }
 
 
 def test_a_change_that_raises_changes_nothing_and_a_class_that_is_not_there_has_no_tasks(store):

@@ -63,7 +63,6 @@ class Database(
         self._environments = decoded.Decoded(rows.environment)
         self._bare_environments = decoded.Decoded(rows.environment)
         self._seats = decoded.Decoded(rows.seat, key=2)
-        self._reached = decoded.Decoded(rows.reached, key=2)
 
     def written(self) -> int | None:
         """See `ports.Changes`."""

@@ -11,7 +11,7 @@ from labctl.drivers.database import environments as environments_
 from labctl.drivers.database import part
 from labctl.drivers.database.tables import hands, joinings, reached, remarks
 from labctl.model import viewing
-from labctl.model.help import Hand, Reached, Remark
+from labctl.model.help import Hand, Remark
 
 
 class HelpRows(part.Part):
@@ -78,12 +78,6 @@ class HelpRows(part.Part):
                 connection.execute(sa.insert(reached).values(classroom=room, seat=seat, **now))
             else:
                 connection.execute(sa.update(reached).where(mine).values(**now))
-
-    def reached(self, slug: str) -> tuple[Reached, ...]:
-        """In order of seats."""
-        query = sa.select(reached).where(reached.c.classroom == environments_.newest(slug)).order_by(reached.c.seat)
-        with self._connection.reading() as connection:
-            return self._reached.read(connection, query)
 
 
 def hand(row: Any) -> Hand:

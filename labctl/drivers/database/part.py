@@ -6,7 +6,6 @@ from labctl import ports
 from labctl.drivers.database import connection, decoded, sealing
 from labctl.model.classroom import Seat
 from labctl.model.environment import Environment
-from labctl.model.help import Reached
 
 
 class Part:
@@ -18,4 +17,3 @@ class Part:
     _environments: decoded.Decoded[Environment]
     _bare_environments: decoded.Decoded[Environment]
     _seats: decoded.Decoded[Seat]
-    _reached: decoded.Decoded[Reached]

@@ -40,12 +40,6 @@ class TaskRows(part.Part):
                 connection.execute(sa.update(standings).where(mine).values(**values))
             return now
 
-    def scores(self, slug: str) -> tuple[Score, ...]:
-        """See `task_ports.Standings`. Counted by the database: a class of a thousand has tens of thousands of rows."""
-        with self._connection.reading() as connection:
-            query = counted(standings.c.classroom == environments_.newest(slug)).order_by(standings.c.seat)
-            return tuple(score(row) for row in connection.execute(query))
-
     def begin_look(self, slug: str, seat: int, task: str, holder: str, until: datetime) -> bool:
         """See `task_ports.Looks`."""
         with self._connection.writing() as connection:
@@ -74,7 +68,7 @@ class TaskRows(part.Part):
 
 
 def counted(which: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    """What is known of these, in numbers for each seat."""
+    """What is known of these, in numbers for each seat. Counted by the database: a class of a thousand has tens of thousands of rows."""
     return (
         sa.select(
             standings.c.seat,
