@@ -13,7 +13,8 @@ from labctl.model import lasting, reading
     ("about", "times", "lasts"),
     [
         ("", "", timedelta(hours=8)),
-        (", hours: 2", "", timedelta(hours=2)),
+        (", hours: 2", "", timedelta(hours=3)),
+        (", hours: 7", "", timedelta(hours=8)),
         (", hours: 8", "", timedelta(hours=8)),
         (", hours: 9", "", timedelta(days=1, hours=8)),
         (", hours: 16", "", timedelta(days=1, hours=8)),

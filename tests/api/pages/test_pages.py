@@ -268,7 +268,7 @@ def test_whether_it_fits_is_answered_without_opening_as_a_page_and_as_a_part(hou
     ("hours", "change", "until"),
     [
         ("", {}, "2030-03-05 17:00 (8:00 h)"),
-        (", hours: 2", {}, "2030-03-05 11:00 (2:00 h)"),
+        (", hours: 2", {}, "2030-03-05 12:00 (3:00 h)"),
         (", hours: 2", {"ends": "2030-03-05T12:30"}, "2030-03-05 12:30 (3:30 h)"),
     ],
 )
