@@ -34,8 +34,6 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
         for volume in own:
             if volumes.clone_of(node, volume):
                 answers.die(f"base volume '{volume}' is still in use by linked cloned")
-    with node.state.change() as content:
-        content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
     for volume in own:
         try:
             with node.locks.storage(volumes.split(volume)[0]):
@@ -45,13 +43,15 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
             if guest["type"] == "qemu":
                 job.warn(f"Could not remove disk '{volume}', check manually: {refusal.as_task_error()}")
                 continue
-            with node.state.change() as content:
-                del content["guests"][str(vmid)]["config"]["lock"]
             raise
     if unreferenced:
         for volume in volumes.of_guest(node, vmid):
             job.say(f"removing unreferenced volume '{volume}'")
             volumes.free(node, volume)
+    # Once nothing of it is left its config says `destroyed`, which needs quorum; whatever fails from here on leaves that shell.
+    node.check_writable(guest["type"], vmid)
+    with node.state.change() as content:
+        content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
     node.runtime.destroy(vmid)
     with node.locks.cluster("file-user_cfg", f"access permissions cleanup for {register.WORD[guest['type']]} {vmid} failed: "):
         register.forget(node, vmid)

@@ -22,10 +22,13 @@ place = sys.argv[1:] and os.path.abspath(sys.argv[1])
 kind = socketserver.ThreadingUnixStreamServer if place else socketserver.ThreadingTCPServer
 kind.request_queue_size = 64
 server = kind(place or ("127.0.0.1", 0), Hello)
+server.timeout = 1
 print(place or server.server_address[1], flush=True)
-server.serve_forever()
+login = os.getppid()
+while os.getppid() == login:
+    server.handle_request()
 """
-"""A program that a learner, or a learner's editor, starts on the machine; where it listens is its only line."""
+"""A program that a learner, or a learner's editor, starts on the machine; where it listens is its only line. It ends with the login."""
 
 PYTHON = "/usr/bin/python3"
 

@@ -141,6 +141,30 @@ def test_a_container_whose_volume_could_not_be_freed_is_deleted_again(node, to):
     assert to.free(place.vmid)
 
 
+@pytest.mark.parametrize(("kind", "tool", "api"), [("vm", "qm", "qemu"), ("container", "pct", "lxc")])
+def test_what_is_only_a_shell_any_more_is_told_at_once_with_what_root_has_to_do(node, to, kind, tool, api):
+    place = clone(to, node, 0, kind)
+    node.wrong(f'{{call: "DELETE /nodes/{{node}}/{api}/{{vmid}}", nth: 1, do: lock-held, lock: "cfs:file-user_cfg", for: 30s}}')
+    unlock = f"`{tool} unlock {place.vmid}` as root on node {place.node}"
+    with pytest.raises(errors.PermanentError, match=unlock):
+        guests.destroy(to, place, None)
+    assert guests.look(to, place)["lock"] == "destroyed"
+    assert [name for name in node.node.content["volumes"] if f"-{place.vmid}-" in name] == []
+    node.node.locks.release_held()
+    with node.node.state.change() as content:
+        del content["guests"][str(place.vmid)]["config"]["lock"]  # what root's command does
+    assert guests.destroy(to, place, None)
+    assert to.free(place.vmid)
+
+
+def test_a_node_without_quorum_leaves_a_guest_that_can_be_destroyed_later(node, to):
+    place = clone(to, node, 0)
+    node.wrong('{call: "DELETE /nodes/{node}/lxc/{vmid}", nth: 1, do: quorum-lost, for: 3s}')
+    assert guests.destroy(to, place, None)
+    assert "quorum-lost" in node.struck.read_text()
+    assert to.free(place.vmid)
+
+
 def test_few_who_wait_ask_for_their_tasks_alone(node, to):
     place = clone(to, node, 0)
     to.client.counts.clear()

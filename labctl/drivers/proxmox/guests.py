@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import random
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -147,8 +148,15 @@ def _try_clone(to: cluster.Cluster, place: Place, source: Source, *, name: str, 
     return False
 
 
+_CLONING, _DESTROYING = {"qmclone", "vzclone", "qmcreate", "vzcreate"}, {"qmdestroy", "vzdestroy"}
+"""Kinds of tasks."""
+
+
 def _cloning(to: cluster.Cluster, *nodes: str) -> bool:
-    kinds = {"qmclone", "vzclone", "qmcreate", "vzcreate"}
+    return _running(to, _CLONING, *nodes)
+
+
+def _running(to: cluster.Cluster, kinds: Collection[str], *nodes: str) -> bool:
     return any(row.get("type") in kinds for node in nodes for row in tasks.running(to.client, node))
 
 
@@ -220,6 +228,8 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
             config = look(to, place)
             if config is None:
                 return _gone(to, place, until)
+            if config.get("lock") == "destroyed" and not _running(to, _DESTROYING, place.node):
+                raise _shell(place)
             if mark is not None:
                 must_be(mark, config, place)
             if config.get("protection"):  # a clone inherits it from its template (`client-sequence.md` 5)
@@ -230,6 +240,17 @@ def destroy(to: cluster.Cluster, place: Place, mark: marks.Mark | None) -> bool:
             if _delete(to, place).startswith("WARNINGS") and place.kind == "vm" and found and to.pool:
                 _reclaim(to, place, found)
     return True
+
+
+def _shell(place: Place) -> errors.PermanentError:
+    """What a destruction leaves that fails when all but the entry is gone, as where the lock on user.cfg is not got in time: only root may
+    take that away (`proxmox-truth.md` 2.1 delete, 3.4).
+    """
+    tool = "qm" if place.kind == "vm" else "pct"
+    return errors.PermanentError(
+        f"{place} is an empty shell: Proxmox failed at the end of destroying it, and lets only root go on. "
+        f"Run `{tool} unlock {place.vmid}` as root on node {place.node}; labctl then removes it"
+    )
 
 
 def _reclaim(to: cluster.Cluster, place: Place, mark: marks.Mark) -> None:
