@@ -6,20 +6,12 @@ import pytest
 
 from labctl import ports
 from labctl.model import viewing
-from tests import world_here
 from tests.browser import chromium
 
 pytestmark = pytest.mark.skipif(bool(chromium.lacking()), reason=chromium.lacking() or "there is a browser")
 
 LOOKED_AT = "(seen) => { Object.defineProperty(document, 'hidden', {configurable: true, get: () => !seen}); \
 document.dispatchEvent(new Event('visibilitychange')); }"
-
-
-@pytest.fixture
-def world(tmp_path):
-    made = world_here.World(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -40,12 +40,6 @@ def world(tmp_path):
     made.close()
 
 
-@pytest.fixture
-def browser():
-    with chromium.Chromium() as made:
-        yield made
-
-
 def came(world, browser, **more):
     environment = world.wiring.desk.seat("monday", 1)[1].id
     secret = world.wiring.tokens.create(ports.Token("ada", "learner", environment))
@@ -147,6 +141,8 @@ def test_a_narrow_window_has_a_bar_to_its_parts_and_each_is_where_it_was_left(wo
     chromium.until(lambda: page.evaluate("scrollY") == 1500, "back where one read")
     touch(page, bar.get_by_role("link", name="Guide"))
     chromium.until(lambda: page.evaluate("scrollY") < 300, "pressed again, at the beginning")
+    page.evaluate("scrollTo({top: document.body.scrollHeight, behavior: 'instant'})")
+    chromium.until(lambda: bar.locator("[aria-current=true]").all_inner_texts() == ["Help"], "at the end it is the last part")
     assert axe.both(page) == []
     assert ada.complaints == []
 

@@ -19,13 +19,6 @@ PRESS = """() => {
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = world_here.World(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def learner(world):
     environment = world.wiring.desk.seat("monday", 1)[1].id
     secret = world.wiring.tokens.create(ports.Token("ada", "learner", environment))

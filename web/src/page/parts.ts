@@ -6,6 +6,8 @@ const left = new Map<string, number>();
 const links = (): HTMLAnchorElement[] => [...(bar?.querySelectorAll("a") ?? [])];
 
 function here(): HTMLAnchorElement | undefined {
+  // The last part may be too short to ever come up.
+  if (scrollY > 0 && scrollY + innerHeight > document.documentElement.scrollHeight - 2) return links().at(-1);
   const begun = links().filter((link) => (document.querySelector(link.hash)?.getBoundingClientRect().top ?? Infinity) < innerHeight / 2);
   return begun.at(-1) ?? links()[0];
 }
