@@ -123,8 +123,9 @@ class Desk:
             raise errors.BadInput(
                 f"class '{slug}' already lasts until {_show(room.lease.ends)}.", hint="Give a later time; to end it, close it."
             )
-        environments = self.environments.environments(classroom=slug, gone=True)
-        if room.closed is not None or any(env.facts.state is State.GONE or lifecycle.leaving(env, now) for env in environments):
+        # Machines that a swap put aside, or that were made afresh elsewhere, leave while the class goes on.
+        staying = [env for env in self.environments.environments(classroom=slug) if not lifecycle.leaving(env, now)]
+        if room.closed is not None or now >= room.lease.ends or not staying:
             raise errors.Conflict(f"class '{slug}' is over: its machines are being removed, or gone.", hint="Open it again.")
         extended = self.classrooms.extend(slug, until)
         self.journal.write_all({seat.environment: f"until {_show(until)}" for seat in room.seats}, "extend", who)

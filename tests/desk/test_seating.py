@@ -96,6 +96,21 @@ def test_a_swap_gives_the_learner_the_spares_machines_with_their_own_values(own)
     assert own.desk.bundle("monday", 1).files["config"].startswith(f"seat-monday-1-{bad} ")
 
 
+def test_a_class_can_be_extended_while_and_after_swapped_machines_leave(own):
+    room = opened(own)
+    bad, spare = room.seats[0].environment, room.seats[2].environment
+    own.wired.seating.swap("monday", 1, who="tess")
+    first, second = room.lease.ends + timedelta(hours=1), room.lease.ends + timedelta(hours=2)
+    assert own.desk.extend("monday", first, who="tess").lease.ends == first
+    assert own.status(bad) is Status.REMOVING, "more time is nothing for machines that nobody wants"
+    assert own.run(bad) is State.GONE
+    assert own.desk.extend("monday", second, who="tess").lease.ends == second
+    assert own.env(spare).wishes.lease.ends == second
+    own.desk.close("monday", who="tess")
+    with pytest.raises(errors.Conflict, match="is over"):
+        own.desk.extend("monday", second + timedelta(hours=1), who="tess")
+
+
 def test_the_old_machines_may_be_kept_for_a_look_and_are_no_spare(front):  # noqa: F811
     room = opened(front)
     front.wired.seating.swap("monday", 1, who="tess", keep=True)
