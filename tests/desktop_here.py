@@ -71,7 +71,7 @@ class Desktop:
     def close(self) -> None:
         for process in filter(None, (self._window, self._server)):
             process.kill()
-            process.wait(20)
+            process.wait(60)
 
 
 class Consoles:
@@ -119,7 +119,7 @@ class Page:
         if ticket is not None:
             self.socket.send(json.dumps({"ticket": ticket}))
 
-    def take(self, seconds: float = 10.0) -> bool:
+    def take(self, seconds: float = 60.0) -> bool:
         """One more frame; False when the time or the connection is over."""
         try:
             frame = self.socket.recv(timeout=seconds)
@@ -134,7 +134,7 @@ class Page:
             self._got += frame
         return True
 
-    def exactly(self, size: int, seconds: float = 15.0) -> bytes:
+    def exactly(self, size: int, seconds: float = 60.0) -> bytes:
         while len(self._got) < size:
             assert self.take(seconds), (self.code, self.told, self._got[:100])
         data, self._got = self._got[:size], self._got[size:]
@@ -190,14 +190,14 @@ class Page:
         self.socket.send(struct.pack(">BxHii", 2, 2, 0, -308))
         self.socket.send(struct.pack(">BxHHBxIHHHHI", 251, width, height, 1, 0, 0, 0, width, height, 0))
 
-    def until_told(self, key: str, seconds: float = 10.0):
+    def until_told(self, key: str, seconds: float = 60.0):
         end = time.monotonic() + seconds
         while not (found := [one[key] for one in self.told if key in one]):
             assert self.take(max(0.01, end - time.monotonic())), (self.code, self.told)
         self.told = [one for one in self.told if key not in one]
         return found[-1]
 
-    def closed(self, seconds: float = 10.0) -> int | None:
+    def closed(self, seconds: float = 60.0) -> int | None:
         """The close code."""
         end = time.monotonic() + seconds
         while self.code is None and time.monotonic() < end:
@@ -208,7 +208,7 @@ class Page:
         self._open.close()
 
 
-def until(look, seconds: float = 20) -> None:
+def until(look, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, "not within the time"

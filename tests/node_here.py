@@ -59,15 +59,15 @@ class NodeHere:
         here = {"secret_file": str(self.home / "token"), "ca_file": str(self.home / "ca.pem")}
         self.credentials = told | here | {"url": f"https://127.0.0.1:{self.port}"}
         self._thread.start()
-        self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", self.port), self._loop).result(20)
+        self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", self.port), self._loop).result(60)
         self.node.broadcast.start(self.node)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self.node.broadcast.stop()
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(20)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.node.close()
         if not self._lasting:
             shutil.rmtree(self._folder, ignore_errors=True)

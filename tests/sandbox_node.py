@@ -100,7 +100,7 @@ class SandboxNode:
         with (self._folder / "node.log").open("ab") as log:
             command = [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(self.home)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while True:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the node ended at once: {self.log}")
@@ -130,8 +130,8 @@ class SandboxNode:
         if self._process and self._process.poll() is None:
             os.kill(self._process.pid, number)
             try:
-                self._process.wait(20)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(20)
+                self._process.wait(60)
         self._process = None

@@ -121,7 +121,7 @@ class World:
             thread.start()
             yield
             listener.shutdown(socket.SHUT_RDWR)
-            thread.join(10)
+            thread.join(60)
         for one in kept:
             one.close()
 
@@ -186,10 +186,10 @@ class Api:
 
     def close(self) -> None:
         self._server.should_exit = True
-        self._thread.join(20)
+        self._thread.join(60)
 
 
-def wait_for(look, seconds: float = 20) -> None:
+def wait_for(look, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, "not within the time"

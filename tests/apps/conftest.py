@@ -75,7 +75,7 @@ apps:
 
     def get(self, path, *, host="", cookie="", method="GET", body=None, **headers):
         """One request with `http.client`; header names with _ for -."""
-        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         more = {name.replace("_", "-"): value for name, value in headers.items()}
         if cookie:
             more["Cookie"] = "; ".join(part for part in (f"{heads.COOKIE}={cookie}", more.pop("Cookie", "")) if part)
@@ -100,7 +100,7 @@ apps:
 
     def line(self):
         """A connection to the proxy; names below `localhost` are for browsers, glibc does not know them."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def raw(self, data):
         """Bytes as they are; all that comes back."""
@@ -142,7 +142,7 @@ class Running:
 
     def close(self):
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
 
@@ -161,7 +161,7 @@ def own_world(tmp_path):
     made.close()
 
 
-def until(look, seconds=10.0):
+def until(look, seconds=60.0):
     """What `look` says once it says something."""
     end = time.monotonic() + seconds
     while not (found := look()):

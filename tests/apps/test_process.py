@@ -39,7 +39,7 @@ def process(own_world):
     wait_for(lambda: "are open" in log.read_text())
     yield child
     child.terminate()
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
     assert "Traceback" not in log.read_text(), log.read_text()
 
 

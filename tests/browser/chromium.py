@@ -47,7 +47,7 @@ def _program() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def until(look: Callable[[], Any], what: str, seconds: float = 20) -> Any:
+def until(look: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     """What `look` says once it says something; AssertionError else, with `what` it was to be."""
     end = time.monotonic() + seconds
     while not (found := look()):
@@ -105,7 +105,7 @@ class Person:
         rows = (page or self.page).locator(f"{which} .xterm-rows > div").all_inner_texts()
         return "\n".join(row.replace("\xa0", " ").rstrip() for row in rows).rstrip()
 
-    def sees(self, text: str, seconds: float = 20, page: Any = None) -> None:
+    def sees(self, text: str, seconds: float = 60, page: Any = None) -> None:
         """Wait until the terminal shows it."""
         until(lambda: text in self.screen(page), f"{self.name} sees {text!r} in the terminal", seconds)
 

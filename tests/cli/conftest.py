@@ -103,4 +103,4 @@ def served(labctl):
             time.sleep(0.1)
     yield labctl
     child.terminate()
-    child.wait(20)
+    child.wait(60)

@@ -65,7 +65,7 @@ def test_a_signed_in_learner_forwards_a_port_of_the_machine(doorway):
             wait_for(lambda: _answers(local))
         finally:
             client.terminate()
-            client.wait(20)
+            client.wait(60)
 
 
 def _free_port():
@@ -101,7 +101,7 @@ def test_a_channel_ends_when_the_machine_fell_silent_before_the_learner_did(door
         assert b"SSH-2.0" in carried.stdout.read()  # to its end: sshd hung up
         carried.stdin.close()
         try:
-            assert carried.wait(20) == 0
+            assert carried.wait(60) == 0
         finally:
             carried.kill()
     wait_for(lambda: not any(door.channels for door in doorway.door.house.connections))

@@ -34,7 +34,7 @@ def process(own_doorway):
     wait_for(lambda: "is open" in (own_doorway.folder / "door.log").read_text())
     yield child
     child.terminate()
-    assert child.wait(20) == 0
+    assert child.wait(60) == 0
     print((own_doorway.folder / "door.log").read_text())
 
 

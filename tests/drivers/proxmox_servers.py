@@ -54,7 +54,7 @@ def fakepve(request, folder: Path) -> Server:
 
     def end() -> None:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         process.stdin.close()
         process.stdout.close()
 

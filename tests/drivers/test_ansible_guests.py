@@ -316,7 +316,7 @@ def worker(lab, folder, work, tmp_path):
     process.stdout.close()
 
 
-def wait_for(condition, seconds=30.0):
+def wait_for(condition, seconds=60.0):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if condition():

@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from labctl.drivers import crew as crew_
+
 CREW = """
 import os, signal, sys, time, pathlib
 from labctl.drivers import crew
@@ -40,7 +42,7 @@ sys.exit(0 if begun else 3)
 """
 
 
-def until(true, seconds=30.0):
+def until(true, seconds=60.0):
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -101,14 +103,14 @@ def test_when_the_keeper_is_killed_nobody_is_left(crew):
 def test_told_to_end_it_waits_until_all_have_finished_and_starts_nobody_anew(crew):
     kept = crew("finishes")
     kept.process.terminate()
-    assert kept.process.wait(20) == 0
+    assert kept.process.wait(60) == 0
     assert {path.name for path in kept.folder.iterdir()} >= {"finished 1", "finished 2", "keeper ended"}
     assert len(kept.lives()) == 2
 
 
 def test_who_cannot_even_begin_is_not_started_anew_and_says_why(crew):
     kept = crew("fails")
-    assert kept.process.wait(20) == 3
+    assert kept.process.wait(60) == 3
     assert "ValueError: no" in (kept.folder / "stderr").read_text()
     assert len(kept.lives()) == 2
 
@@ -116,8 +118,8 @@ def test_who_cannot_even_begin_is_not_started_anew_and_says_why(crew):
 def test_who_fails_again_and_again_later_is_started_anew_slowly(crew):
     kept = crew("fails later")
     until(lambda: len(kept.lives()) >= 4)
-    times = len(kept.lives())
+    times, begun = len(kept.lives()), time.monotonic()
     time.sleep(2)
-    assert len(kept.lives()) <= times + 1, "it spins"
+    assert len(kept.lives()) <= times + 1 + (time.monotonic() - begun) / crew_.SHORT_LIFE, "it spins"
     kept.process.terminate()
-    assert kept.process.wait(20) == 0
+    assert kept.process.wait(60) == 0

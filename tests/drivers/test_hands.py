@@ -17,13 +17,13 @@ def test_no_more_than_so_many_are_done_at_once_and_all_are_done():
         with guard:
             inside[0] += 1
             most[0] = max(most[0], inside[0])
-        full.wait(timeout=20)
+        full.wait(timeout=60)
         with guard:
             inside[0] -= 1
 
     futures = [made.do(work) for _ in range(30)]
     for one in futures:
-        one.result(timeout=20)
+        one.result(timeout=60)
     assert most[0] == 3
 
 
@@ -35,14 +35,14 @@ def test_an_error_comes_out_and_the_hand_goes_on():
 
     broken = made.do(fail)
     with pytest.raises(KeyError):
-        broken.result(timeout=20)
-    assert made.do(lambda: None).result(timeout=20) is None
+        broken.result(timeout=60)
+    assert made.do(lambda: None).result(timeout=60) is None
 
 
 def test_what_waits_can_be_called_off():
     made, gate = hands.Hands(1), threading.Event()
-    first, second = made.do(lambda: gate.wait(20) and None), made.do(lambda: None)
+    first, second = made.do(lambda: gate.wait(60) and None), made.do(lambda: None)
     assert second.cancel()
     gate.set()
-    first.result(timeout=20)
-    assert made.do(lambda: None).result(timeout=20) is None
+    first.result(timeout=60)
+    assert made.do(lambda: None).result(timeout=60) is None

@@ -193,7 +193,7 @@ def test_file_looks_at_content_mode_owner_and_absence(place, tmp_path):
 
 def test_a_failing_check_says_which_where_and_what_it_printed_without_secrets(place):
     with pytest.raises(errors.CheckFailed) as caught:
-        ssh_checks.prove(check("run", "echo found $LAB_FLAG here; false", message="There is no flag.", timeout=1), place)
+        ssh_checks.prove(check("run", "echo found $LAB_FLAG here; false", message="There is no flag.", timeout=3), place)
     assert caught.value.message.startswith("box: check 'run echo found $LAB_FLAG here; false' failed: There is no flag. (exit 1")
     assert "found *** here" in caught.value.message
     assert "FLAG{" not in caught.value.message
@@ -202,8 +202,15 @@ def test_a_failing_check_says_which_where_and_what_it_printed_without_secrets(pl
 def test_a_secret_in_a_pattern_is_hidden_too(place, tmp_path):
     (tmp_path / "flag").write_text("another\n")
     with pytest.raises(errors.CheckFailed) as caught:
-        ssh_checks.prove(check("file", tmp_path / "flag", contains=r"^FLAG\{a\ b'c\}$", timeout=1), place)
+        ssh_checks.prove(check("file", tmp_path / "flag", contains=r"^FLAG\{a\ b'c\}$", timeout=3), place)
     assert "does not contain '^***$'" in caught.value.message
+
+
+def test_a_last_look_that_our_time_cuts_short_takes_nothing_from_what_was_seen_before(place, tmp_path):
+    # The first look fails at once, all later ones would end only after our time.
+    script = f"if mkdir {tmp_path}/seen 2>/dev/null; then echo no shop; exit 7; fi; sleep 60"
+    with pytest.raises(errors.CheckFailed, match="exit 7, expected 0; it printed: no shop"):
+        ssh_checks.prove(check("run", script, timeout=3), place)
 
 
 def test_a_service_that_comes_up_late_still_passes(place, tmp_path):
@@ -211,7 +218,7 @@ def test_a_service_that_comes_up_late_still_passes(place, tmp_path):
     timer = threading.Timer(0.6, late.write_text, ["here"])
     timer.start()
     try:
-        ssh_checks.prove(check("file", late, timeout=10), place)
+        ssh_checks.prove(check("file", late, timeout=60), place)
     finally:
         timer.cancel()
 

@@ -29,7 +29,7 @@ class Place:
         self.desktops = folder / "desktops"
         self.sshd = sshd_here.SshdHere(folder / "box", self.authority, plan=self.plan, desktops=self.desktops)
 
-    def prove(self, seconds=20.0):
+    def prove(self, seconds=60.0):
         ssh_desktops.prove(self.plan, self.plan.machines[0], self.sshd.machine, self.authority, port=self.sshd.port, seconds=seconds)
 
 

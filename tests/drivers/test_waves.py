@@ -23,7 +23,7 @@ def test_those_who_come_while_a_wave_runs_share_the_next_one(tmp_path):
     def run(wanted):
         ran.append(sorted(wanted))
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         return sorted(wanted)
 
     def ride(number):
@@ -31,9 +31,9 @@ def test_those_who_come_while_a_wave_runs_share_the_next_one(tmp_path):
 
     with futures.ThreadPoolExecutor(10) as pool:
         first = pool.submit(ride, 0)
-        assert begun.wait(10)
+        assert begun.wait(60)
         later = [pool.submit(ride, number) for number in range(1, 9)]
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (tmp_path / "w.wave").read_text().count("[") < 9:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -71,14 +71,14 @@ def test_nobody_waits_longer_than_his_patience_nor_after_a_cancellation(tmp_path
 
     def long(_wanted):
         begun.set()
-        return go.wait(10)
+        return go.wait(60)
 
     def never(_wanted):
         raise AssertionError
 
     with futures.ThreadPoolExecutor(1) as pool:
         leader = pool.submit(waves.Waves(tmp_path).ride, "w", 0, long)
-        assert begun.wait(10)
+        assert begun.wait(60)
         with pytest.raises(errors.Busy, match="in time"):
             waves.Waves(tmp_path).ride("w", 1, never, patience=0.0)
         with pytest.raises(errors.Busy, match="cancelled"):
@@ -92,12 +92,12 @@ def test_a_wave_whose_leader_was_killed_is_done_by_another_with_all_who_still_wa
     leader = crossing.start("wave", tmp_path, 60)
     assert leader.stdout.readline() == "leads\n"
     riders = [crossing.start("wave", tmp_path, 0) for _ in range(3)]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (tmp_path / "w.wave").read_text().count("[") < 4:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     crossing.end(leader)
-    said = [rider.communicate(timeout=20)[0] for rider in riders]
+    said = [rider.communicate(timeout=60)[0] for rider in riders]
     assert sum(text.count("leads") for text in said) == 1
     together = str(sorted(rider.pid for rider in riders))
     assert all(f"done {together}" in text for text in said)

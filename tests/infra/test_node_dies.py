@@ -43,7 +43,7 @@ def test_a_build_survives_the_nodes_death_or_is_completed_by_the_next(line, mort
 
     worker = threading.Thread(target=build)
     worker.start()
-    assert reached.wait(20)
+    assert reached.wait(60)
     mortal.restart()
     worker.join(120)
     assert not worker.is_alive()

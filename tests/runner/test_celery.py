@@ -181,7 +181,7 @@ def test_a_pool_dies_with_its_worker(house, world):
     world.wired.bell.ring(world.open()[0])
     child = psutil.Process(house.hold("build"))
     os.kill(house.processes["worker"].pid, signal.SIGKILL)
-    child.wait(20)
+    child.wait(60)
 
 
 def test_a_ring_carries_an_id_and_nothing_else(house, world):

@@ -53,7 +53,7 @@ class PaperCluster:
         assert tasks.wait(upid, 60), f"{upid} still runs"
         return tasks.exit_status(upid)
 
-    def until(self, true: Any, seconds: float = 30.0) -> None:
+    def until(self, true: Any, seconds: float = 60.0) -> None:
         """Wait for a condition."""
         deadline = time.monotonic() + seconds
         while not true():

@@ -183,7 +183,7 @@ def test_an_apply_that_a_node_did_not_take_ends_well_without_its_bridges(api, wr
 
 
 def until(true):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -98,7 +98,7 @@ class Here:
         return True
 
     def answers(self, vmid: int) -> bool:
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection((self.address(vmid), 22), timeout=0.2) as there:
                 return there.recv(3) == b"SSH"

@@ -28,11 +28,13 @@ def test_acts_under_one_lock_follow_each_other_without_a_gap_however_late_thread
     paper = own(fork=0.0, clone=2.0)
     table = locks.Locks(1.0, acts_=paper)
     began, ends = time.monotonic(), []
-    waiting = threading.Barrier(10)
+    arrived: list[float] = []
+    waiting = threading.Barrier(10, action=lambda: arrived.append(time.monotonic()))
 
     def work() -> None:
-        waiting.wait()
         paper.clock.begin()
+        waiting.wait()
+        paper.clock.follow(arrived[0])  # their work began together, whenever each of them is woken
         with table.storage("lab"):
             paper.spend("clone")
             time.sleep(0.01)  # our own computing between the act and the lock's release costs the cluster nothing

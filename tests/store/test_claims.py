@@ -108,7 +108,7 @@ def test_a_late_worker_still_settles_when_nobody_took_over(store, clock, env):
 
 def test_of_many_claimants_at_once_exactly_one_wins(store, env):
     won = []
-    meet = threading.Barrier(8, timeout=20)
+    meet = threading.Barrier(8, timeout=60)
 
     def try_(name):
         meet.wait()

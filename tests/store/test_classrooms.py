@@ -87,7 +87,7 @@ def test_a_plan_too_few_writes_nothing(store):
 
 def test_two_classes_opened_at_once_never_share_a_plot(store):
     store.migrate()
-    meet = threading.Barrier(2, timeout=20)
+    meet = threading.Barrier(2, timeout=60)
     failures = []
 
     def open_one(slug):

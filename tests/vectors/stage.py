@@ -80,15 +80,15 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", 0), self._loop).result(10)
+        self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", 0), self._loop).result(60)
         self.port = int(self._runner.addresses[0][1])
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         self._drop()
-        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(self._runner.cleanup(), self._loop).result(60)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(60)
         self.node.close()
         shutil.rmtree(self._home, ignore_errors=True)
 

@@ -45,7 +45,7 @@ def test_a_trainer_who_joins_acts_once_the_learner_allows_it_and_never_changes_t
     trainer.keys("early")
     trainer.picture()
     world.allow()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not learner.until_told("with")[0]["types"]:
         assert time.monotonic() < end
     trainer.resize(640, 480)

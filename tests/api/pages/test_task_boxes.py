@@ -136,7 +136,7 @@ def test_many_who_press_at_once_hold_up_nobody_else(house):
     places = {number: seat(house, number) for number in (1, 2)}
     with ThreadPoolExecutor() as pressing:
         asked = [pressing.submit(learners[number].post, f"{places[number]}/task/file/check", follow_redirects=False) for number in (1, 2)]
-        assert all(house.wiring.hands.asked.acquire(timeout=20) for _ in asked)
+        assert all(house.wiring.hands.asked.acquire(timeout=60) for _ in asked)
         assert "Looking into the machines" in box(learners[1].get(places[1]).text, "file")
         assert "is going on" in learners[1].post(f"{places[1]}/task/file/check", headers=HTMX).text
         house.wiring.hands.go_on()

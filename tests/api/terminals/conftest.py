@@ -40,7 +40,7 @@ class Tab:
     def type(self, text):
         self.socket.send(text.encode())
 
-    def take(self, seconds=10.0):
+    def take(self, seconds=60.0):
         """One more frame; False when the time is over or the connection is."""
         try:
             frame = self.socket.recv(timeout=seconds)
@@ -57,7 +57,7 @@ class Tab:
             self.seen += frame
         return True
 
-    def until(self, pattern, seconds=15.0):
+    def until(self, pattern, seconds=60.0):
         """Read on until it is there, colours and cursor movements taken away; what it matched."""
         end = time.monotonic() + seconds
         while not (found := re.search(pattern, self._plain())):
@@ -69,14 +69,14 @@ class Tab:
         self.seen = _SEQUENCE.sub(b"", self.seen)
         return self.seen
 
-    def until_told(self, key, seconds=10.0):
+    def until_told(self, key, seconds=60.0):
         end = time.monotonic() + seconds
         while not (found := [one[key] for one in self.told if key in one]):
             assert self.take(max(0.01, end - time.monotonic())), (self.code, self.told, self.seen[-2000:])
         self.told = [one for one in self.told if key not in one]
         return found[-1]
 
-    def closed(self, seconds=10.0):
+    def closed(self, seconds=60.0):
         """The close code."""
         end = time.monotonic() + seconds
         while self.code is None and time.monotonic() < end:

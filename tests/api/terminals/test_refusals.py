@@ -174,7 +174,7 @@ def test_a_guest_that_hangs_or_floods_its_greeting_holds_up_nobody(own_world, sa
         tickets = [own_world.ticket("ada") for _ in range(3)]
         tabs = [own_world.show(ticket) for ticket in tickets]
         # One attempt for all three: in a row they would take three times five seconds.
-        assert [tab.closed(9) for tab in tabs] == [4502] * 3
+        assert [tab.closed() for tab in tabs] == [4502] * 3
         own_world.tab("grace", 2).until(PROMPT)
 
 
@@ -210,7 +210,7 @@ def test_a_page_that_reads_nothing_does_not_hold_up_the_end_of_its_seat(own_worl
     tab.type("yes\r")
     own_world.wiring.desk.close("monday", who="eva")
     hall = own_world.api.made.state.hall
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while len(hall.rooms):
         assert time.monotonic() < end
         time.sleep(0.05)
