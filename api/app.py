@@ -23,6 +23,7 @@ from api import (
     routes_state,
     routes_tasks,
     staying,
+    turns,
 )
 from api.desktops import routes as routes_desktops
 from api.pages import (
@@ -90,6 +91,7 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.state.hall = routes_terminals.hall(wired)
     app.state.streams = staying.streams(wired)
     app.state.rows = board_stream.Rows()
+    app.state.turns = turns.Desk()
     app.state.policy_reports = 0
     problems.install(app)
     parts = (

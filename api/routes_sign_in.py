@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from api import problems, sessions, who
+from api import problems, sessions, turns, who
 from api.pages import asking
 from labctl import errors, signing_in
 from labctl.drivers import passkeys
@@ -36,43 +36,48 @@ def sign_in(request: Request, asker: asking.Somebody, next: str = "/", *, again:
 def sign_in_by_password(
     request: Request,
     house: who.House,
+    turn: turns.Password,
     email: Short = "",
     password: Annotated[str, Form(max_length=4000)] = "",
     next: Short = "/",  # noqa: A002
 ) -> Response:
     """A session, or the form again."""
     try:
-        entry = house.signing_in.by_password(email, password, sessions.address(request))
+        turns.taken(turn)
+        entry = house.signing_in.by_password(email, password, sessions.address(request), sessions.known(request))
     except errors.LabctlError as error:
         return _form(request, within(next), email, error)
     return enter(request, entry, within(next))
 
 
 @router.post("/sign-in/passkey/options", dependencies=[Own])
-def passkey_options(request: Request, house: who.House) -> JSONResponse:
+def passkey_options(request: Request, house: who.House, turn: turns.Passkey) -> JSONResponse:
     """What `navigator.credentials.get` takes."""
-    options, kept = house.signing_in.ask_passkey(sessions.origin(request), sessions.address(request))
+    turns.taken(turn)
+    options, kept = house.signing_in.ask_passkey(sessions.origin(request))
     answer = JSONResponse(options, headers={"Cache-Control": "no-store"})
     sessions.remember(request, answer, kept)
     return answer
 
 
 @router.post("/sign-in/passkey", dependencies=[Own])
-def sign_in_by_passkey(request: Request, house: who.House, passkey: Long = "", next: Short = "/") -> Response:  # noqa: A002
+def sign_in_by_passkey(request: Request, house: who.House, turn: turns.Passkey, passkey: Long = "", next: Short = "/") -> Response:  # noqa: A002
     """A session, or the form again."""
     try:
-        entry = house.signing_in.by_passkey(sessions.origin(request), sessions.remembered(request), passkey, sessions.address(request))
+        turns.taken(turn)
+        entry = house.signing_in.by_passkey(sessions.origin(request), sessions.remembered(request), passkey)
     except errors.LabctlError as error:
         return _form(request, within(next), error=error)
     return enter(request, entry, within(next))
 
 
 @router.get("/sign-in/provider")
-def to_provider(request: Request, house: who.House, next: str = "/") -> Response:  # noqa: A002
+def to_provider(request: Request, house: who.House, turn: turns.Provider, next: str = "/") -> Response:  # noqa: A002
     """To the identity provider. A link and no form, for the policy lets forms lead to labctl only."""
     try:
+        turns.taken(turn)
         back = f"{sessions.origin(request)}/sign-in/back"
-        address, kept = house.signing_in.to_provider(back, within(next), sessions.address(request))
+        address, kept = house.signing_in.to_provider(back, within(next))
     except errors.LabctlError as error:
         return _form(request, within(next), error=error)
     answer = go(address)
@@ -81,9 +86,10 @@ def to_provider(request: Request, house: who.House, next: str = "/") -> Response
 
 
 @router.get("/sign-in/back")
-def from_provider(request: Request, house: who.House) -> Response:
+def from_provider(request: Request, house: who.House, turn: turns.Provider) -> Response:
     """From the identity provider: a session, or the sign-in page with what was wrong."""
     try:
+        turns.taken(turn)
         entry = house.signing_in.by_provider(sessions.remembered(request), dict(request.query_params))
     except errors.LabctlError as error:
         return _form(request, "/", error=error)
@@ -110,22 +116,24 @@ def sign_out_everywhere(request: Request, asker: who.Anyone, house: who.House) -
 
 @router.get("/join")
 @router.get("/join/{code}")
-def join_form(request: Request, asker: asking.Somebody, house: who.House, code: str = "") -> HTMLResponse:
+def join_form(request: Request, asker: asking.Somebody, house: who.House, turn: turns.Code, code: str = "") -> HTMLResponse:
     """Which class, and who."""
     del asker
     values: dict[str, Any] = {"code": code[:40], "person": "", "room": None}
     try:
-        values["room"] = house.inviting.room_of(code, sessions.address(request)) if code else None
+        turns.taken(turn)
+        values["room"] = house.inviting.room_of(code) if code else None
     except errors.LabctlError as error:
         return problems.form(request, "sign_in/join.html", error, **values)
     return problems.form(request, "sign_in/join.html", **values)
 
 
 @router.post("/join", dependencies=[Own])
-def join(request: Request, house: who.House, code: Short = "", who: Short = "") -> Response:
+def join(request: Request, house: who.House, turn: turns.Code, code: Short = "", who: Short = "") -> Response:
     """A seat, or the form again with what was typed."""
     try:
-        entry = house.inviting.join(code, who, sessions.address(request))
+        turns.taken(turn)
+        entry = house.inviting.join(code, who)
     except errors.LabctlError as error:
         return problems.form(request, "sign_in/join.html", error, code=code, person=who, room=None)
     return enter(request, entry, entry.home)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
@@ -15,6 +16,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 REMEMBERED = "labctl-signing-in"
 """The cookie that holds the secret of what is remembered between two requests of one sign-in."""
+
+KNOWN_FOR = timedelta(days=180)
+"""How long a browser is known in which somebody signed in (`SigningIn.knows`)."""
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -68,6 +72,20 @@ def begin(connection: HTTPConnection, response: Response, entry: signing_in.Entr
     response.set_cookie(
         _name(connection), entry.secret, max_age=seconds, path="/", httponly=True, samesite="lax", secure=_secure(connection)
     )
+    know(connection, response, entry.browser)
+
+
+def know(connection: HTTPConnection, response: Response, browser: str) -> None:
+    """Have this browser show from now on that an account's owner signed in here, also after they signed out."""
+    if browser:
+        seconds = int(KNOWN_FOR.total_seconds())
+        secure = _secure(connection)
+        response.set_cookie(_known_name(connection), browser, max_age=seconds, path="/", httponly=True, samesite="lax", secure=secure)
+
+
+def known(connection: HTTPConnection) -> str:
+    """What `know` gave it, or nothing."""
+    return connection.cookies.get(_known_name(connection), "")
 
 
 def end(connection: HTTPConnection, response: Response) -> None:
@@ -90,7 +108,7 @@ def remembered(connection: HTTPConnection) -> str:
 
 
 def address(connection: HTTPConnection) -> str:
-    """Where somebody comes from, as tries are counted."""
+    """Where somebody comes from, as tries are counted and turns are taken."""
     return crowd.address(connection.client.host if connection.client else "")
 
 
@@ -101,3 +119,7 @@ def _secure(connection: HTTPConnection) -> bool:
 def _name(connection: HTTPConnection) -> str:
     # The prefix makes browsers refuse the cookie from other hosts and from plain HTTP, so no lab's web page can plant one.
     return "__Host-labctl" if _secure(connection) else "labctl"
+
+
+def _known_name(connection: HTTPConnection) -> str:
+    return f"{_name(connection)}-known"

@@ -49,6 +49,9 @@ class Credentials(Protocol):
     def passkey(self, id: bytes, *, used: int | None = None) -> people.Passkey | None:  # noqa: A002
         """By its id; with `used`, its counter is written first."""
 
+    def browser_mark(self, account: str, nonce: str) -> str | None:
+        """A signature of these and of the account's password as it is now; None where it has none. Nothing is kept."""
+
 
 class Invitations(Protocol):
     """Links that are good once."""

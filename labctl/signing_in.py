@@ -1,11 +1,13 @@
 """How somebody signs in: by password, passkey or identity provider. Who a session is says `labctl.knowing`, what they may `model.people`.
 
-Tries are counted by address and by account, in the store, so that all API processes count together. Nothing that is said to somebody
-who is not let in tells whether there is such an account. Links and class codes are `labctl.inviting`.
+Tries are counted by account, in the store, so that all API processes count together; how fast passwords are looked at is the API's
+(`api.turns`). Nothing that is said to somebody who is not let in tells whether there is such an account. Links and class codes are
+`labctl.inviting`.
 """
 
 from __future__ import annotations
 
+import hmac
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,12 +25,20 @@ FEWEST_SIGNS = 5
 COUNTED = timedelta(minutes=15)
 """How long a failed try counts."""
 
-MOST_HERE, MOST_FOR_ONE, MOST_FROM = 5, 50, 100
-"""Failed tries for one account from one address; for one account from anywhere (nobody shall lock out others with five tries); from one
-address for anything (a class sits behind one)."""
+MOST_HERE = 5
+"""Failed tries for one account from one address, and as many from each browser in which its owner signed in before: what others try
+does not count there. An address is never refused for what was tried from it at other accounts, for a class sits behind one.
+"""
 
-MOST_BEGUN = 1000
-"""Sign-ins by passkey or provider that one address may begin in that time: each is a row, and nobody has shown anything yet."""
+MOST_FOR_ONE, MOST_IN_ALL = 50, 500
+"""Failed tries for one account from all addresses, other browsers than its owner's. Beyond the first number each address has one try, so
+an owner who comes from elsewhere with a browser that is new has it, too; beyond the second there is none.
+
+One address guesses 480 passwords a day of one account, ten of them 4,800, and whoever has thousands of addresses 48,000: of passwords of
+twelve signs and more.
+"""
+
+LONGEST_BROWSER = 200
 
 CEREMONY = timedelta(minutes=10)
 """How long somebody may take at their authenticator or identity provider."""
@@ -54,6 +64,8 @@ class Entry:
     secret: str = field(repr=False)
     until: datetime
     home: str = "/"
+    browser: str = field(default="", repr=False)
+    """For another cookie: by it labctl knows this browser again when somebody signs in to the same account (`SigningIn.knows`)."""
 
 
 @dataclass(frozen=True)
@@ -71,30 +83,45 @@ class SigningIn:
     clock: ports.Clock
     rules: Rules = field(default_factory=Rules)
 
-    def by_password(self, email: str, password: str, address: str) -> Entry:
-        """Raises Forbidden, Busy after too many tries."""
+    def by_password(self, email: str, password: str, address: str, browser: str = "") -> Entry:
+        """`browser`: what `Entry.browser` was when somebody signed in there. Raises Forbidden, Busy after too many tries."""
         email = email.strip().lower()
-        limits = {f"{email} {address}": MOST_HERE, f"account {email}": MOST_FOR_ONE, f"from {address}": MOST_FROM}
-        with self.tried(limits):
-            account = self.accounts.account(email=email) if email else None
+        account = self.accounts.account(email=email) if email else None
+        if account is not None and self.knows(browser) == account.id:
+            steps = [{f"browser {browser}": MOST_HERE}]
+        else:
+            here, all_ = f"{email} {address}", f"account {email}"
+            steps = [{here: MOST_HERE, all_: MOST_FOR_ONE}, {here: 1, all_: MOST_IN_ALL}]
+        with self._tried(steps):
             digest = self.credentials.password(account.id) if account else None
             right = self.passwords.verify(password[:LONGEST_PASSWORD], digest)
             if account is None or account.closed is not None or not right:
                 raise errors.Forbidden("that address and password do not belong together.", hint="Try again, or ask IT for a new link.")
         return self.begin(account)
 
-    def ask_passkey(self, origin: str, address: str) -> tuple[dict[str, Any], str]:
-        """Options for the browser, and what its cookie is to remember. Raises Busy."""
-        self._begun(address)
+    def knows(self, browser: str) -> str:
+        """The account whose owner signed in in that browser, while their password is the same; "" for none."""
+        account, _, rest = browser.partition(".")
+        nonce, _, mark = rest.partition(".")
+        right = self.credentials.browser_mark(account, nonce) if account and nonce and len(browser) < LONGEST_BROWSER else None
+        return account if right is not None and hmac.compare_digest(right.encode(), mark.encode()) else ""
+
+    def known_from_now(self, account: str) -> str:
+        """What shows that its owner signed in in this browser; "" for accounts without a password, which nobody guesses."""
+        nonce = secrets.token_urlsafe(12)
+        mark = self.credentials.browser_mark(account, nonce)
+        return f"{account}.{nonce}.{mark}" if mark is not None else ""
+
+    def ask_passkey(self, origin: str) -> tuple[dict[str, Any], str]:
+        """Options for the browser, and what its cookie is to remember."""
         options, challenge = self.authenticator.ask(origin)
         return options, self.ceremonies.remember("passkey", {"challenge": challenge}, self.clock.now() + CEREMONY)
 
-    def by_passkey(self, origin: str, remembered: str, answer: str, address: str) -> Entry:
-        """Raises Forbidden, Busy."""
-        with self.tried({f"from {address}": MOST_FROM}):
-            kept = self._recall("passkey", remembered)
-            passkey, account = self._owner(self.authenticator.id_of(answer))
-            count = self.authenticator.check(origin, kept["challenge"], answer, passkey)
+    def by_passkey(self, origin: str, remembered: str, answer: str) -> Entry:
+        """Raises Forbidden. No tries are counted: it is a signature, which nobody guesses."""
+        kept = self._recall("passkey", remembered)
+        passkey, account = self._owner(self.authenticator.id_of(answer))
+        count = self.authenticator.check(origin, kept["challenge"], answer, passkey)
         self.credentials.passkey(passkey.id, used=count)
         return self.begin(account)
 
@@ -105,9 +132,8 @@ class SigningIn:
             raise errors.Forbidden("that passkey is not known here.", hint="Sign in another way.")
         return passkey, account
 
-    def to_provider(self, back: str, home: str, address: str) -> tuple[str, str]:
-        """Where the browser goes, and what its cookie is to remember. Raises NotFound where there is no provider, Unreachable, Busy."""
-        self._begun(address)
+    def to_provider(self, back: str, home: str) -> tuple[str, str]:
+        """Where the browser goes, and what its cookie is to remember. Raises NotFound where there is no provider, Unreachable."""
         there, remembered = self._provider().begin(back)
         kept = {**remembered, "back": back, "home": home}
         return there, self.ceremonies.remember("provider", kept, self.clock.now() + CEREMONY)
@@ -164,12 +190,19 @@ class SigningIn:
     def begin(self, account: people.Account) -> Entry:
         """A session for an account that has proven who it is."""
         until = self.clock.now() + self.rules.longest
-        return Entry(self.sessions.begin_session(until, account=account.id), until)
+        return Entry(self.sessions.begin_session(until, account=account.id), until, browser=self.known_from_now(account.id))
 
     @contextmanager
-    def tried(self, limits: Mapping[str, int]) -> Iterator[None]:
-        """One try under these keys. It counts where it ends in a refusal. Raises Busy where one has as many as its number says."""
-        attempt = self._attempt(limits)
+    def _tried(self, steps: Sequence[Mapping[str, int]]) -> Iterator[None]:
+        """One try under the keys of the first of these by which it may be made. It counts where it ends in a refusal. Raises Busy."""
+        until = self.clock.now() + COUNTED
+        attempt = next((made for limits in steps if (made := self.ceremonies.attempt(limits, until)) is not None), None)
+        if attempt is None:
+            raise errors.Busy(
+                "too many wrong passwords for that account.",
+                hint=f"Wait {COUNTED.seconds // 60} minutes, use a passkey, or ask IT for a new link.",
+                retry_after=COUNTED,
+            )
         try:
             yield
         except errors.Forbidden:
@@ -179,15 +212,6 @@ class SigningIn:
             self.ceremonies.forgive(attempt)
             raise
         self.ceremonies.forgive(attempt)
-
-    def _begun(self, address: str) -> None:
-        self._attempt({f"begun {address}": MOST_BEGUN})
-
-    def _attempt(self, limits: Mapping[str, int]) -> tuple[int, ...]:
-        attempt = self.ceremonies.attempt(limits, self.clock.now() + COUNTED)
-        if attempt is None:
-            raise errors.Busy("too many tries.", hint=f"Wait {COUNTED.seconds // 60} minutes, or ask for a new link.", retry_after=COUNTED)
-        return attempt
 
     def _recall(self, what: str, remembered: str) -> dict[str, str]:
         kept = self.ceremonies.recall(what, remembered) if remembered else None

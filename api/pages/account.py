@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import JSONResponse
 
-from api import problems, sessions, who
+from api import problems, sessions, turns, who
 from api.pages import asking
 from labctl import errors
 from labctl.drivers import passkeys
@@ -64,13 +64,16 @@ def rename(request: Request, asker: asking.Anyone, house: who.House, name: Short
 
 
 @router.post("/password")
-def set_password(request: Request, asker: asking.Anyone, house: who.House, password: Password = "") -> Response:
+def set_password(request: Request, asker: asking.Anyone, house: who.House, turn: turns.Password, password: Password = "") -> Response:
     """And all other browsers are signed out."""
     try:
+        turns.taken(turn)
         house.own_account.set_password(asker.person.account, sessions.secret(request) or "", password)
-    except errors.BadInput as error:
+    except (errors.BadInput, errors.Busy) as error:
         return _page(request, asker, house, error)
-    return asking.done(request, "/account", "password")
+    answer = asking.done(request, "/account", "password")
+    sessions.know(request, answer, house.signing_in.known_from_now(asker.person.account))
+    return answer
 
 
 @router.post("/passkeys/options")

@@ -6,8 +6,6 @@ turns. Figures are settings (`Limits`).
 
 from __future__ import annotations
 
-import asyncio
-import collections
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,57 +26,11 @@ class Limits:
     guesses: int = 3
     """Codes on one connection, then it is closed."""
     looked_at: int = 4
-    """Codes that are looked at at once (`Line`)."""
+    """Codes that are looked at at once (`turns.Line`)."""
     pause: float = 0.05
     """Seconds for which one of those places stays taken after a wrong code: 80 wrong ones in a second at most, from all the world. A code
     is one of 30^8 and lives for two minutes, so to guess on for that long hits it once in 68 million times.
     """
-
-
-class Line:
-    """Codes wait here to be looked at. Addresses take turns, so that somebody who tries very many makes others wait for a moment and shuts
-    nobody out: no wrong code, under whichever name and from wherever, closes the prompt for anybody else.
-    """
-
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._waiting: dict[str, collections.deque[asyncio.Future[None]]] = {}
-
-    async def enter(self, address: str) -> None:
-        """Wait for a place; every entry is ended by one `leave`."""
-        if self._free:
-            self._free -= 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(address, collections.deque()).append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.cancelled():
-                self._give_up(address, turn)
-            else:
-                self.leave()
-            raise
-
-    def leave(self) -> None:
-        """The place is the next address's, which then goes to the end of the line."""
-        while self._waiting:
-            address, turns = next(iter(self._waiting.items()))
-            del self._waiting[address]
-            turn = turns.popleft()
-            if turns:
-                self._waiting[address] = turns
-            if not turn.done():  # else whoever waited went away just now
-                turn.set_result(None)
-                return
-        self._free += 1
-
-    def _give_up(self, address: str, turn: asyncio.Future[None]) -> None:
-        turns = self._waiting.get(address)
-        if turns is not None and turn in turns:
-            turns.remove(turn)
-            if not turns:
-                del self._waiting[address]
 
 
 class Quota:

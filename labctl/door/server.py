@@ -18,7 +18,7 @@ from typing import Any
 
 import asyncssh
 
-from labctl import errors
+from labctl import errors, turns
 from labctl.door import asking, forwarding, limits, relay
 from labctl.drivers import ssh_inside
 from labctl.model import crowd, passage
@@ -43,7 +43,7 @@ class House:
     guest_port: int = SSH_PORT
 
     def __post_init__(self) -> None:
-        self.line = limits.Line(self.caps.looked_at)
+        self.line = turns.Line(self.caps.looked_at)
 
     def quota(self, principal: str) -> limits.Quota:
         """The seat's one bucket, however many connections it has."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from labctl import inviting as inviting_
     from labctl import knowing as knowing_
     from labctl import own_account as own_account_
+    from labctl import people_ports
     from labctl import signing_in as signing_in_
     from labctl import tasking as tasking_
     from labctl import terminals as terminals_
@@ -33,17 +34,24 @@ class GettingIn(Making):
         return entering.Entering(self.desk, self.codes, self.keys)
 
     @cached_property
+    def passwords(self) -> people_ports.Passwords:
+        """Hashes passwords."""
+        from labctl.drivers import passwords
+
+        return passwords.Passwords()
+
+    @cached_property
     def signing_in(self) -> signing_in_.SigningIn:
         """Signs people in."""
         from labctl import signing_in
-        from labctl.drivers import passkeys, passwords
+        from labctl.drivers import passkeys
 
         return signing_in.SigningIn(
             accounts=self.database,
             credentials=self.database,
             sessions=self.database,
             ceremonies=self.database,
-            passwords=passwords.Passwords(),
+            passwords=self.passwords,
             authenticator=passkeys.Passkeys(),
             provider=lambda: self.provider,
             journal=self.journal,

@@ -116,6 +116,11 @@ class AccountRows(part.Part):
             row = connection.execute(sa.select(credentials).where(mine)).one_or_none()
         return _passkey(row) if row is not None else None
 
+    def browser_mark(self, account: str, nonce: str) -> str | None:
+        """See `people_ports.Credentials`."""
+        password = self.password(account)
+        return self._seal.digest(f"browser {account} {nonce} {password}").hex() if password is not None else None
+
 
 def _columns(account: people.Account) -> dict[str, Any]:
     return {

@@ -18,7 +18,7 @@ def opened(house, **form):
 
 
 def shown(page):
-    return re.search(r"/join/([a-z0-9]{8})<", page)[1]
+    return re.search(r"/join/([a-z0-9]{10})<", page)[1]
 
 
 @pytest.mark.parametrize("said", ["3 seats + code", "3", " 3 Seats ", "3 places", "3 Plätze und ein Code"])
