@@ -12,7 +12,7 @@ from concurrent import futures
 from pathlib import Path
 from typing import TypeVar
 
-from infra import freezing, leftovers, preflight, project, removal, returning
+from infra import freezing, leftovers, preflight, project, removal, returning, vitals
 from infra import program as program_
 from infra import state as state_
 from infra.engines import choice
@@ -157,6 +157,15 @@ class Provisioner:
     def go_back(self, plan: plan_.Plan, name: str, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""
         returning.go_back(self._work(progress, plan, urgency=_NOW), plan, snapshots.BEFORE + name)
+
+    def ailing(self, machines: Sequence[environment_.Machine]) -> ports.Ailing:
+        """See `ports.Provisioner`."""
+        return vitals.ailing(self._cluster(self._asking), machines)
+
+    def wake(self, plan: plan_.Plan, progress: ports.Progress) -> None:
+        """See `ports.Provisioner`."""
+        to = self._cluster(group=plan.classroom, urgency=_NOW)
+        self._each(plan.machines, lambda machine: vitals.wake(to, machine, progress))
 
     def forget_kept(self, plan: plan_.Plan, progress: ports.Progress) -> None:
         """See `ports.Provisioner`."""

@@ -19,7 +19,7 @@ from labctl.model import lasting, lifecycle, planning, roster
 from labctl.model import seats as seats_
 from labctl.model.blueprint import Blueprint
 from labctl.model.classroom import Classroom, Seat
-from labctl.model.environment import Environment, Lease, State, Wishes
+from labctl.model.environment import Environment, Lease, State, Step, Wishes
 from labctl.model.plan import Plan
 from labctl.model.site import Site
 
@@ -142,8 +142,7 @@ class Desk:
         """Try again wherever a seat of the class failed or is stuck; those seats. Raises NotFound."""
         self.room(slug)
         now = self.clock.now()
-        troubled = (lifecycle.Status.FAILED, lifecycle.Status.STUCK)
-        found = [env for env in self.environments.environments(classroom=slug) if lifecycle.status(env, now) in troubled]
+        found = [env for env in self.environments.environments(classroom=slug) if _is_helped(env, now)]
         return tuple(self.again(env, "retry", who) for env in found)
 
     def close(self, slug: str, *, who: str) -> Classroom:
@@ -237,6 +236,12 @@ def _check_name(slug: str) -> None:
             f"'{slug}' is not a name for a class.",
             hint="Small letters, digits and '-', beginning with a letter, at most 40: monday-linux",
         )
+
+
+def _is_helped(env: Environment, now: datetime) -> bool:
+    """Whether another round helps: where machines are only switched on again it would take the learner's work away."""
+    word = lifecycle.status(env, now)
+    return word is lifecycle.Status.FAILED or (word is lifecycle.Status.STUCK and lifecycle.due(env, now) is not Step.RESUME)
 
 
 def _next_round(wishes: Wishes) -> Wishes:

@@ -1,7 +1,7 @@
 """Who may go in where, now: asked at each connection, each channel and each second by the door, and by whoever opens a terminal.
 
-A seat may be entered while it is READY under a lease that has begun and not ended; nothing else is looked at. One-time codes
-are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.door`, not here.
+A seat may be entered while it is READY under a lease that has begun and not ended (`lifecycle.enterable`); nothing else is looked
+at. One-time codes are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.door`, not here.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class Entering:
         return self._principals[key]
 
     def _enterable(self, env: Environment) -> bool:
-        now = self.desk.clock.now()
-        return not env.wishes.aside and not lifecycle.leaving(env, now) and lifecycle.status(env, now) is lifecycle.Status.READY
+        return lifecycle.enterable(env, self.desk.clock.now())
 
     def _looked_at(self, env: Environment) -> bool:
         now = self.desk.clock.now()
-        return env.facts.state is not State.GONE and not lifecycle.leaving(env, now) and not self._enterable(env)
+        rests = not env.wishes.aside and lifecycle.status(env, now) is lifecycle.Status.READY
+        return env.facts.state is not State.GONE and not lifecycle.leaving(env, now) and not rests
 
     def screens_of(self, slug: str, number: int) -> passage.Way:
         """Of a seat that is not ready: the screens of all its machines, and nothing to enter; for those who run the class. Raises NotFound,

@@ -54,6 +54,10 @@ class Rolled:
     kept: bool = False
 
 
+Ailing = Mapping[int, str]
+"""By VMID what is wrong with a machine that should run, in words that follow its name ("is switched off")."""
+
+
 @dataclass(frozen=True)
 class Token:
     """A bearer token's owner. `role` is trainer, it or learner; a learner's token names its seat."""
@@ -363,6 +367,12 @@ class Provisioner(Protocol):
 
     def go_back(self, plan: Plan, name: str, progress: Progress) -> None:
         """Back to what was kept under `name`, on every guest, started. Raises PermanentError where a guest does not have it."""
+
+    def ailing(self, machines: Sequence[Machine]) -> Ailing:
+        """Which of these do not run as they should. Only what is certain: who is busy, new or cannot be asked about is left out."""
+
+    def wake(self, plan: Plan, progress: Progress) -> None:
+        """Start every guest of the plan that is off; nothing else is done to any. Raises PermanentError where one is gone."""
 
     def forget_kept(self, plan: Plan, progress: Progress) -> None:
         """Take away everything that was kept before resets."""

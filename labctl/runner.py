@@ -22,7 +22,7 @@ from labctl.steps.kit import Done, Kit
 
 LOG = logging.getLogger(__name__)
 
-CUT_SHORT = frozenset({Step.CONFIGURE, Step.PROVE})
+CUT_SHORT = frozenset({Step.CONFIGURE, Step.PROVE, Step.RESUME})
 """Steps that stop at the next line of progress once the environment is to be gone. A build is left to finish: the engine's
 state is easier to undo when it is whole."""
 
@@ -186,7 +186,8 @@ class Runner:
 
 
 def _first(env: Environment, step: Step) -> bool:
-    return env.facts.doing is not step and lifecycle.current_trouble(env, step) is None
+    trouble = lifecycle.current_trouble(env, step)
+    return env.facts.doing is not step and (trouble is None or not trouble.attempts)
 
 
 def _failure(error: Exception) -> lifecycle.Failure:

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
 
     sweep_seconds: int = 10
     """How often the sweep looks for what is due; a lost ring costs at most this."""
+    watch_seconds: int = 15
+    """How often it is looked whether the machines of seats that are ready still run."""
 
     undo_minutes: int = 60
     """How long what was there before a reset is kept, unless the next reset comes first."""

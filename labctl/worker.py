@@ -1,4 +1,4 @@
-"""The worker's door: Celery's application with its two one-line tasks, and the processes that serve it.
+"""The worker's door: Celery's application with its one-line tasks, and the processes that serve it.
 
 `python -m labctl.worker` keeps a few processes (`drivers.crew`), each a Celery worker with threads: steps mostly wait for the cluster,
 and a thread that waits costs a hundredth of what a process costs. More than one process, because one computes on one core only and
@@ -42,6 +42,10 @@ class House:
         """The second."""
         self().sweep()
 
+    def watch(self) -> None:
+        """The third."""
+        self().watch.look()
+
 
 class Door:
     """A worker's application on the wirings that `make` gives."""
@@ -49,7 +53,7 @@ class Door:
     def __init__(self, make: Callable[[], wiring.Wiring]) -> None:
         self.house = House(make)
         self.app = self.house().celery()
-        bell.add_tasks(self.app, self.house.turn, self.house.sweep)
+        bell.add_tasks(self.app, self.house.turn, self.house.sweep, self.house.watch)
 
     def serve(self) -> bool:
         """Until told to end; False where that could not even begin."""

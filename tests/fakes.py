@@ -90,6 +90,7 @@ class Cluster:
             "dirty": {},
             "sealed": {},
             "templates": {},
+            "off": {},
         }
 
     def read(self) -> dict[str, dict[str, object]]:
@@ -201,6 +202,17 @@ class FakeProvisioner:
         if was is None:
             raise errors.PermanentError("what was there before is not there any more.")
         self.cluster.change(lambda things: things["dirty"].update({plan.environment: was} if was != "clean" else {}))
+
+    def ailing(self, machines: Sequence[Machine]) -> ports.Ailing:
+        self.script.meet("ailing", "")
+        off = self.cluster.read()["off"]
+        return {machine.vmid: str(off[str(machine.vmid)]) for machine in machines if str(machine.vmid) in off}
+
+    def wake(self, plan: Plan, progress: ports.Progress) -> None:
+        for machine in plan.machines:
+            self.cluster.change(lambda things, vmid=str(machine.vmid): things["off"].pop(vmid, None))
+            self.script.meet("wake", plan.environment)
+            progress(f"{machine.name}: started")
 
     def forget_kept(self, plan: Plan, progress: ports.Progress) -> None:
         self.script.meet("forget_kept", plan.environment)

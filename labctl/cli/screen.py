@@ -37,6 +37,7 @@ SYMBOLS = {
     "baking": ("◓", "cyan"),
     "ready": ("●", "green"),
     "resetting": ("◐", "yellow"),
+    "starting": ("◐", "yellow"),
     "suspended": ("○", "dim"),
     "removing": ("◌", "yellow"),
     "gone": ("∅", "dim"),

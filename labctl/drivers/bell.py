@@ -21,6 +21,7 @@ from labctl import errors
 
 TURN = "labctl.turn"
 SWEEP = "labctl.sweep"
+WATCH = "labctl.watch"
 
 LONGEST_TURN = timedelta(hours=12)
 """Above any turn's own limits. A message that is not acknowledged for so long is delivered again (Redis transport): one look more."""
@@ -42,7 +43,7 @@ Application: TypeAlias = celery.Celery
 """Celery's own kind of thing, for those who pass it on."""
 
 
-def application(url: str, *, sweep_seconds: int) -> Application:
+def application(url: str, *, sweep_seconds: int, watch_seconds: int = 15) -> Application:
     """Celery on this broker. A ring that waited for three sweeps has been rung again since, so it is dropped unread: the queue
     cannot grow while all workers are busy.
     """
@@ -64,14 +65,17 @@ def application(url: str, *, sweep_seconds: int) -> Application:
             "unacked_restore_throttle": 1,
             "socket_connect_timeout": 5,
         },
-        beat_schedule={SWEEP: {"task": SWEEP, "schedule": float(sweep_seconds), "options": {"expires": sweep_seconds}}},
+        beat_schedule={
+            task: {"task": task, "schedule": float(seconds), "options": {"expires": seconds}}
+            for task, seconds in ((SWEEP, sweep_seconds), (WATCH, watch_seconds))
+        },
         beat_max_loop_interval=max(1, min(sweep_seconds, 5)),
     )
     return app
 
 
-def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[], object]) -> None:
-    """Give the worker its two tasks. Results are thrown away: what is true stands in the database."""
+def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[], object], watch: Callable[[], object]) -> None:
+    """Give the worker its tasks. Results are thrown away: what is true stands in the database."""
 
     @app.task(name=TURN, shared=False)  # type: ignore[untyped-decorator]
     def _turn(environment: str) -> None:
@@ -80,6 +84,10 @@ def add_tasks(app: Application, turn: Callable[[str], object], sweep: Callable[[
     @app.task(name=SWEEP, shared=False)  # type: ignore[untyped-decorator]
     def _sweep() -> None:
         sweep()
+
+    @app.task(name=WATCH, shared=False)  # type: ignore[untyped-decorator]
+    def _watch() -> None:
+        watch()
 
 
 def load() -> None:

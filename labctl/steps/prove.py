@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl import ports
 from labctl.model import second_chances
 from labctl.model.environment import Environment, Machine, State, Step
+from labctl.model.plan import Plan
 from labctl.steps import elsewhere
 from labctl.steps.kit import Done, Kit
 
@@ -19,12 +20,21 @@ def run(kit: Kit, env: Environment, progress: ports.Progress) -> tuple[Machine, 
     if not second_chances.goes_back(env) and (moved := elsewhere.instead(kit, env, Step.PROVE, plan, progress)) is not None:
         return moved
     if second_chances.goes_back(env):
-        # The learner's own work is not ours to judge: that they can get at it is what has to be true again.
         progress("gone back to the learner's work: their login is proven, the checks of a fresh seat are not run")
-        plan = plan.model_copy(update={"checks": ()})
+        plan = with_work(plan)
+    login(kit, env, plan, progress)
+    return env.facts.machines
+
+
+def with_work(plan: Plan) -> Plan:
+    """The plan as a seat is held to it in which its learner has worked: their work is not ours to judge, only that they can get at it."""
+    return plan.model_copy(update={"checks": ()})
+
+
+def login(kit: Kit, env: Environment, plan: Plan, progress: ports.Progress) -> None:
+    """By the learner's own path, then what the plan checks."""
     kit.wire.open(env.facts.machines)
     kit.prober.prove(plan, env.facts.machines, kit.shelf.folder(plan.source), progress, neighbours=lambda: neighbours(kit, env))
-    return env.facts.machines
 
 
 def neighbours(kit: Kit, env: Environment) -> tuple[Machine, ...]:

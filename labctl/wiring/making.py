@@ -1,4 +1,4 @@
-"""How classes are made, kept and taken away: steps, runner, desk, goldens, sweep."""
+"""How classes are made, kept and taken away: steps, runner, desk, goldens, sweep, watch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from labctl import elsewhere, goldens, runner, sweep
+from labctl import elsewhere, goldens, runner, sweep, watch
 from labctl.drivers import liveness
 from labctl.steps import kit as kit_
 from labctl.wiring.outside import Outside
@@ -117,6 +117,19 @@ class Making(Outside):
         from labctl import fitting
 
         return fitting.Fitting(self.desk, self.timings, self.workers)
+
+    @cached_property
+    def watch(self) -> watch.Watch:
+        """Looks whether machines run."""
+        return watch.Watch(
+            environments=self.environments,
+            provisioner=self.provisioner,
+            journal=self.journal,
+            bell=self.bell,
+            clock=self.clock,
+            holder=liveness.myself(),
+            hold=timedelta(seconds=self.settings.claim_seconds),
+        )
 
     def sweep(self) -> tuple[str, ...]:
         """One tick of the sweep."""

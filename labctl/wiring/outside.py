@@ -220,7 +220,7 @@ class Outside(Stores):
         """Celery on this installation's broker, without tasks."""
         from labctl.drivers import bell
 
-        return bell.application(self.broker.url, sweep_seconds=self.settings.sweep_seconds)
+        return bell.application(self.broker.url, sweep_seconds=self.settings.sweep_seconds, watch_seconds=self.settings.watch_seconds)
 
 
 def _accounts() -> tuple[int, ...]:

@@ -45,6 +45,7 @@ def labctl():
     shell = Shell(folder)
     shell.name = f"se{random.randrange(36**4):x}"
     shell.environment |= {"LABCTL_INSTALLATION": shell.name, "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 96)}.0.0/16"}
+    shell.environment["LABCTL_WATCH_SECONDS"] = "3"
     shell.write("blueprints/own/blueprint.yaml", OWN)
     good(shell("up"))
     yield shell
@@ -131,3 +132,20 @@ def test_a_reset_is_undone_by_its_learner_and_only_once(labctl):
     assert "they fit" in said
     assert "All would be ready" in said
     assert "found nothing left" in good(labctl("class", "close", "undo", "--yes")).stdout
+
+
+def test_a_machine_that_its_learner_switched_off_is_started_again_with_their_work(labctl):
+    good(labctl("class", "open", "own", "-n", "off", "-r", labctl.roster, "--seats", "1", "--wait"))
+    in_guest(labctl, "off", 1, "echo mine > work; sync")
+    begun = in_guest(labctl, "off", 1, "stat -c %Y /proc/1")
+    labctl("ssh", "off", "1", "box", "sudo poweroff")
+
+    def again():
+        asked = labctl("ssh", "off", "1", "box", "stat -c %Y /proc/1")
+        return asked.returncode == 0 and asked.stdout.strip() != begun
+
+    until(again)
+    until(lambda: shown(labctl, "off")[0][1]["status"] == "ready")
+    assert in_guest(labctl, "off", 1, "cat work") == "mine"
+    assert shown(labctl, "off")[0][1]["round"] == 1, "it was not reset"
+    assert "found nothing left" in good(labctl("class", "close", "off", "--yes")).stdout

@@ -78,3 +78,16 @@ def test_nobody_is_in_when_the_class_is_over(room):
     assert agreed(room, [mine]) == {mine}
     room.pass_(days=30)
     assert agreed(room, [mine]) == set()
+
+
+def test_nobody_is_put_out_of_a_seat_because_a_machine_of_it_is_started_again(room):
+    mine = [principal(room, number) for number in (1, 2)]
+    _, env = room.wiring.desk.seat("monday", 1)
+    room.cluster.change(lambda things: things["off"].update({str(env.facts.machines[0].vmid): "is switched off"}))
+    assert room.wiring.watch.look() == (env.id,)
+    board = room.client("trainer").get("/api/v1/classrooms/monday").json()
+    assert {seat["number"]: seat["status"] for seat in board["seats"]} == {1: "starting", 2: "ready", 3: "ready"}
+    assert board["classroom"]["counts"]["ready"] == 1
+    assert agreed(room, mine) == set(mine)
+    room.settle()
+    assert room.client("trainer").get("/api/v1/classrooms/monday").json()["classroom"]["counts"]["ready"] == 2

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
+from labctl.model import lifecycle
 from labctl.model.environment import State, Wanted
 from tests import fakes
 from tests.infra import node_plans
@@ -67,6 +69,17 @@ def _anew(house: House) -> None:
     _reset(house)
 
 
+def _resume(house: House) -> None:
+    """A machine was found to be off."""
+    env = house.environment_()
+    house.here.node.runtime.stop(env.facts.machines[0].vmid)
+    environments = house.wired().environments
+    claim = environments.claim(env.id, "the watch", timedelta(minutes=1))
+    assert claim is not None
+    environments.settle(claim, lifecycle.noticed(env, env.facts.machines[0].name, "is switched off", house.now))
+    environments.release(claim)
+
+
 def _remove(house: House) -> None:
     house.wish(wanted=Wanted.GONE)
 
@@ -88,6 +101,7 @@ SCENES: Mapping[str, Scene] = {
     "anew": Scene("reset", State.READY, _anew),
     "undo": Scene("reset", State.READY, _undo),
     "tidy": Scene("tidy", State.READY, _tidy),
+    "resume": Scene("resume", State.READY, _resume),
     "hand_over": Scene("hand_over", State.READY, _hand_over),
     "remove": Scene("remove", State.READY, _remove, rests=State.GONE),
     "remove_half": Scene("remove", State.NEW, _half_built, rests=State.GONE),
