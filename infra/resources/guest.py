@@ -108,7 +108,7 @@ def _bring_about(work: Work, inputs: kind.Inputs) -> None:
     made = guests.clone(work.cluster, where, source, mark(inputs), name=inputs["name"], note=inputs["note"], pool=inputs["pool"])
     try:
         configuration.converge(work.cluster, where, wanted(inputs), new=made.config if made.new else None)
-        if held := wall(inputs):  # before it starts: a node needs a moment to put it in force
+        if held := wall(inputs):  # before it starts, for a node needs a moment to put it in force; after its cards have their addresses
             firewall.hold(work.cluster, where, held, cloned=source if made.new else None)
         if inputs.get("disk"):
             configuration.grow(work.cluster, where, int(inputs["disk"]), have=made.config)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from infra import program
+from infra import program, provider
+from infra.work import Work
 from labctl.drivers import gates
 from labctl.drivers.proxmox import client, cluster, firewall, guests
-from labctl.sandbox import calls
+from labctl.model import plan as plan_
+from labctl.model import site as site_
+from labctl.sandbox import calls, firewall_cards
+from labctl.sandbox.guests import filters
 from tests.infra import node_plans
 from tests.node_here import NodeHere
 
@@ -118,17 +123,23 @@ def test_a_rule_that_is_almost_the_right_one_is_another(rule):
     assert not firewall.differs(replace(right, members=("100.66.0.33/32",)), wall)
 
 
-def test_a_clone_of_a_golden_machine_needs_its_own_address_only_and_has_no_others(provisioner, to, site):
-    plan = node_plans.plan(site, 11, environment="g000000001", machines="web:vm,db:container", networks=0)
+def frozen(provisioner, site, plot: int) -> tuple[plan_.Plan, plan_.Plan]:
+    """Golden machines made on this plot, and a seat that is to be cloned from them on the next one."""
+    plan = node_plans.plan(site, plot, environment=f"g{plot:09d}", networks=0)
     machines = provisioner.build(plan, silent)
-    provisioner.freeze(plan, machines, lambda _machine: None, silent)
-    for machine in plan.machines:
-        assert firewall.look(to, place(machine)).members == ()
-    again = provisioner.freeze(plan, machines, lambda _machine: None, silent)
-    assert again is None
-    seat = node_plans.plan(site, 12, environment="s000000001", machines="web:vm,db:container", networks=0)
+    for _twice in range(2):
+        provisioner.freeze(plan, machines, lambda _machine: None, silent)
     templates = {one.name: one.vmid for one in plan.machines}
-    seat = seat.model_copy(update={"machines": tuple(one.model_copy(update={"template": templates[one.name]}) for one in seat.machines)})
+    seat = node_plans.plan(site, plot + 1, environment=f"s{plot:09d}", networks=0)
+    cloned = tuple(one.model_copy(update={"template": templates[one.name]}) for one in seat.machines)
+    return plan, seat.model_copy(update={"machines": cloned})
+
+
+def test_a_clone_of_a_golden_machine_has_its_own_address_only_and_is_switched_on_when_it_has(provisioner, to, site):
+    plan, seat = frozen(provisioner, site, 11)
+    for machine in plan.machines:
+        found = firewall.look(to, place(machine))
+        assert (found.members, found.options["enable"]) == ((), "0")
     provisioner.build(seat, silent)
     for machine in seat.machines:
         found = firewall.look(to, place(machine))
@@ -136,9 +147,44 @@ def test_a_clone_of_a_golden_machine_needs_its_own_address_only_and_has_no_other
         assert len(found.rules) == 1
         inherited = firewall.look(to, guests.Place(machine.node, machine.kind, machine.template))
         steps = list(firewall._steps(inherited, firewall.Wall(str(site.own_address), own(machine))))
-        assert steps == [("POST", f"/ipset/{firewall.OWN}", {"cidr": own(machine)})]
+        assert steps == [("POST", f"/ipset/{firewall.OWN}", {"cidr": own(machine)}), ("PUT", "/options", {"enable": "1"})]
     assert provisioner.remove(seat.environment, 12, silent).left == ()
     assert provisioner.remove(plan.environment, 11, silent).left == ()
+
+
+class LookedAt(client.Client):
+    """A client of a cluster whose node puts its firewall in force after each single call: `found` is what a guest's cards got, in turn."""
+
+    def __init__(self, here: NodeHere, to: site_.Cluster, vmid: int) -> None:
+        super().__init__(to)
+        self._here, self._vmid = here, vmid
+        self.found: list[tuple[filters.Card, ...]] = []
+
+    def _once(self, method: str, path: str, parameters: dict[str, Any]) -> Any:
+        answer = super()._once(method, path, parameters)
+        self.found.append(tuple(card for card in firewall_cards.wanted(self._here.node).cards if card.vmid == self._vmid))
+        return answer
+
+
+@pytest.mark.parametrize("golden", [True, False])
+def test_whenever_a_node_looks_a_new_guest_is_not_filtered_yet_or_answers_labctl(provisioner, here, site, tmp_path, golden):
+    """Half of it in force would close the guest for the ten seconds until the node looks again."""
+    ground, seat = frozen(provisioner, site, 15) if golden else (None, node_plans.plan(site, 16, networks=0))
+    drawn = program.draw(seat, site, "")
+    try:
+        for one in drawn.resources:
+            inputs = one.inputs | ({"pool": seat.pool} if "pool" in one.inputs else {})
+            looked = LookedAt(here, site.cluster, inputs.get("vmid", 0))
+            provider.KINDS[one.type].make(Work(cluster.Cluster(looked, gates.Gates(tmp_path / "turns"))), inputs)
+            if "vmid" in inputs:
+                last = looked.found[-1]
+                assert [card.mac for card in last] == [inputs["nics"][0]["mac"].lower()]
+                assert any(str(site.own_address) in line and "accept" in line for line in last[0].inwards)
+                assert set(looked.found) == {(), last}
+    finally:
+        assert provisioner.remove(seat.environment, 16, silent).left == ()
+        if ground is not None:
+            assert provisioner.remove(ground.environment, 15, silent).left == ()
 
 
 def test_what_a_template_brings_along_does_not_stay(provisioner, here, to, site):

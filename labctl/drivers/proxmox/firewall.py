@@ -4,6 +4,9 @@ It takes effect only where the card has `firewall=1` and the datacenter's firewa
 that is not so. Nodes put what is written in force every ten seconds (pve-firewall `Service/pve_firewall.pm`); until then the VNet's
 isolated ports are the wall. A clone brings its template's whole firewall along (`client-sequence.md` 5), so what is not ours goes, and a
 golden template keeps its set of addresses, but empty.
+
+**A firewall is switched on last**, when all else of it is written, and that of a golden template is off: a node that looks in between, at a
+clone whose set is still empty say, would close the guest to labctl until it looks again, ten seconds later, and a class would stand still.
 """
 
 from __future__ import annotations
@@ -76,8 +79,11 @@ def hold(to: cluster.Cluster, place: guests.Place, wall: Wall, *, cloned: guests
 
 
 def let_go(to: cluster.Cluster, place: guests.Place, own: str) -> None:
-    """Take the address out of a template's set: whoever is cloned from it has another one. Repeatable."""
-    if own in (_bare(one) for one in look(to, place).members or ()):
+    """A template's firewall is off and its address is out of the set: whoever is cloned from it has another one. Repeatable."""
+    found = look(to, place)
+    if found.options.get("enable", "0") != "0":
+        to.client.put(f"{place.path}/firewall/options", enable=0)
+    if own in (_bare(one) for one in found.members or ()):
         to.client.delete(f"{place.path}/firewall/ipset/{OWN}/{own}")
 
 
@@ -98,9 +104,7 @@ def _of_template(to: cluster.Cluster, place: guests.Place, source: guests.Source
 
 
 def _steps(found: Found, wall: Wall) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """The calls that are still needed: method, path below the firewall, parameters. What admits goes last."""
-    if options := {name: value for name, value in OPTIONS.items() if found.options.get(name) != value}:
-        yield "PUT", "/options", options
+    """The calls that are still needed: method, path below the firewall, parameters. What switches it on goes last."""
     have = None if found.members is None else {_bare(one) for one in found.members}
     if have and have != {wall.own}:
         yield "DELETE", f"/ipset/{OWN}", {"force": 1}
@@ -115,6 +119,8 @@ def _steps(found: Found, wall: Wall) -> Iterator[tuple[str, str, dict[str, Any]]
             yield "DELETE", f"/rules/{number}", {}
     if not good:
         yield "POST", "/rules", dict(wall.rule)
+    if options := {name: value for name, value in OPTIONS.items() if found.options.get(name) != value}:
+        yield "PUT", "/options", options
 
 
 def _is(rule: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
