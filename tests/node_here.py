@@ -20,7 +20,7 @@ from typing import Any, Self
 from labctl.sandbox import endpoints, faults, server, setup
 from labctl.sandbox import node as node_
 from labctl.sandbox.faults import reading, rules
-from tests.sandbox_node import free_port
+from tests.free_ports import free_port
 
 PACE = 0.02
 

@@ -21,12 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.free_ports import free_port, free_range
 
 
 class SandboxNode:
@@ -43,8 +38,7 @@ class SandboxNode:
         self.runtime = runtime
         self.name = f"t{secrets.token_hex(3)}"
         self.uplink = f"{self.name}-up"
-        second = secrets.randbelow(14) + 66  # each kind of test house has ranges of its own: 66, 80, 96, 112 and 120 upwards
-        self.management = f"100.{second}.0.0/16"
+        self.management = free_range(66, 14)  # each kind of test house has ranges of its own: 66, 80, 96, 112 and 120 upwards
         self.port = free_port()
         self._cache = cache
         self._key = authorized_key

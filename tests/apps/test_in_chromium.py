@@ -91,7 +91,7 @@ def chromium(tmp_path_factory):
 
 
 def results(frame):
-    text = until(lambda: (said := frame.locator("#done").text_content()) != "no" and said, 30)
+    text = until(lambda: (said := frame.locator("#done").text_content()) != "no" and said)
     return json.loads(text)
 
 
@@ -120,7 +120,9 @@ def test_in_a_frame_of_the_seats_page_an_app_works_and_reaches_nothing_of_labctl
     kept = {one["name"]: one["value"] for one in chromium.context.cookies(chromium.world.api.url)}
     assert kept["labctl"] == chromium.secret
     # That one refusal and nothing else: labctl's own page around the app keeps to its policy.
-    assert chromium.world.api.made.state.policy_reports == 1
+    state = chromium.world.api.made.state
+    until(lambda: state.policy_reports)
+    assert state.policy_reports == 1
 
 
 def test_in_a_tab_of_its_own_too_and_a_worker_catches_its_own_host_only(chromium):

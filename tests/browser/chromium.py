@@ -137,7 +137,7 @@ class Chromium:
         """Somebody who comes with an empty browser."""
         how = {"viewport": {"width": 1280, "height": 800}, "base_url": origin, "locale": "en-GB"} | more
         context = self._browser.new_context(**how)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)
         made = Person(name, context)
         self.people.append(made)
         return made

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.free_ports import free_port
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOOD = """\
 labctl: 1
@@ -22,12 +24,6 @@ ready:
   - {run: "test -d /home/learner"}
 """
 ROSTER = "name,email\nAda Lovelace,ada@example.org\nGrace Hopper,grace@example.org\n"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Shell:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from tests.free_ports import free_range
 
 pytestmark = pytest.mark.guests
 
@@ -44,7 +45,7 @@ def labctl():
     folder.chmod(0o755)
     shell = Shell(folder)
     shell.name = f"se{random.randrange(36**4):x}"
-    shell.environment |= {"LABCTL_INSTALLATION": shell.name, "LABCTL_MANAGEMENT": f"100.{random.randrange(80, 96)}.0.0/16"}
+    shell.environment |= {"LABCTL_INSTALLATION": shell.name, "LABCTL_MANAGEMENT": free_range(80, 16)}
     shell.environment["LABCTL_WATCH_SECONDS"] = "3"
     shell.write("blueprints/own/blueprint.yaml", OWN)
     good(shell("up"))

@@ -9,6 +9,7 @@ import threading
 import time
 
 from tests.door.conftest import wait_for
+from tests.free_ports import free_port
 
 
 def test_a_bundle_opens_the_seats_machine_by_name(doorway):
@@ -57,7 +58,7 @@ def test_a_relay_has_a_terminal_with_its_size(doorway):
 def test_a_signed_in_learner_forwards_a_port_of_the_machine(doorway):
     with socket.create_server(("127.0.0.1", 0)) as service:
         threading.Thread(target=lambda: service.accept()[0].sendall(b"hello\n"), daemon=True).start()
-        local = _free_port()
+        local = free_port()
         client = subprocess.Popen(
             ["ssh", "-F", doorway.config(), "-N", "-L", f"127.0.0.1:{local}:127.0.0.1:{service.getsockname()[1]}", "box"]
         )
@@ -66,12 +67,6 @@ def test_a_signed_in_learner_forwards_a_port_of_the_machine(doorway):
         finally:
             client.terminate()
             client.wait(60)
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _answers(port):

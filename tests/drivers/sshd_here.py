@@ -14,12 +14,7 @@ from pathlib import Path
 from labctl.drivers.ssh_ca import Authority, host_name
 from labctl.model.environment import Machine
 from tests.drivers import guests_here
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.free_ports import free_port
 
 
 def _with_account(folder: Path, login: str, desktops: Path | None) -> list[str]:

@@ -75,11 +75,11 @@ def test_an_app_that_answers_below_500_is_there(connection, ports, scheme, path)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_one_that_answers_with_a_fault_is_not(connection, ports, scheme):
     with pytest.raises(errors.CheckFailed, match=r"'shop' does not answer at port [0-9]+ of 127.0.0.1 there \(status 503\)"):
-        ssh_apps.prove(app(ports[scheme], "/503", scheme), connection, seconds=0.5)
+        ssh_apps.prove(app(ports[scheme], "/503", scheme), connection, seconds=3)
 
 
 def test_a_closed_port_and_the_wrong_scheme_are_said(connection, ports):
     with pytest.raises(errors.CheckFailed, match="cannot be reached from box"):
-        ssh_apps.prove(app(sshd_here.free_port()), connection, seconds=0.5)
+        ssh_apps.prove(app(sshd_here.free_port()), connection, seconds=3)
     with pytest.raises(errors.CheckFailed, match="does not answer as a web server"):
-        ssh_apps.prove(app(ports["http"], scheme="https"), connection, seconds=0.5)
+        ssh_apps.prove(app(ports["http"], scheme="https"), connection, seconds=3)

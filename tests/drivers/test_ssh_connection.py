@@ -126,7 +126,7 @@ def test_first_contact_takes_a_plain_key_and_tells_it(authority, spoilt):
 def test_after_enrolment_a_plain_key_is_not_enough(authority, spoilt):
     bare = spoilt(certified=False)
     with pytest.raises(errors.Unreachable, match="host key"):
-        enter(authority, bare, patience=1.0)
+        enter(authority, bare, patience=5.0)
 
 
 def test_another_key_than_the_pinned_one_is_refused(authority, guest):

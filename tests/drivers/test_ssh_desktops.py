@@ -58,7 +58,7 @@ def test_a_machine_without_a_desktop_is_not_ready_and_says_what_gives_it_one(pla
 def test_a_screen_of_one_colour_is_no_picture(place):
     desktop = desktop_here.Desktop(place.desktops, windows=False)
     with pytest.raises(errors.CheckFailed, match="one colour"):
-        place.prove(seconds=2)
+        place.prove(seconds=6)
     desktop.close()
 
 
