@@ -5,10 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from labctl.model import moments
 
 BLUEPRINT_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """No slashes: through the API a blueprint is named, never a path of labctl's machine."""
+
+Moment = Annotated[AwareDatetime, AfterValidator(moments.plain)]
+"""A moment that somebody names, in UTC."""
 
 
 class Shape(BaseModel):
@@ -218,7 +223,7 @@ class NewToken(Shape):
     role: Literal["trainer", "it", "learner"]
     classroom: str | None = Field(default=None, max_length=100)
     seat: int | None = Field(default=None, ge=1, le=100_000)
-    expires: AwareDatetime | None = None
+    expires: Moment | None = None
 
 
 class Secret(Shape):
@@ -235,8 +240,8 @@ class OpenClassroom(Shape):
     name: str = Field(max_length=100, description="The classroom's slug, unique among open classrooms.", examples=["monday"])
     roster: str = Field(max_length=1_000_000, examples=["name,email\nAda Lovelace,ada@example.org\n"])
     title: str = Field(default="", max_length=200)
-    starts: AwareDatetime | None = Field(default=None, description="Empty: now.")
-    ends: AwareDatetime | None = Field(default=None, description="Empty: after the blueprint's usual duration.")
+    starts: Moment | None = Field(default=None, description="Empty: now.")
+    ends: Moment | None = Field(default=None, description="Empty: after the blueprint's usual duration.")
     answers: dict[str, str | int | bool] = Field(
         default_factory=dict, description="Values for the blueprint's variables that a trainer may set."
     )
@@ -250,7 +255,7 @@ class FitClassroom(Shape):
     blueprint: str = Field(max_length=100, pattern=BLUEPRINT_NAME, examples=["web-attack-basics"])
     seats: int = Field(ge=1, le=5000)
     spares: int = Field(default=0, ge=0, le=100)
-    starts: AwareDatetime | None = Field(default=None, description="Empty: now.")
+    starts: Moment | None = Field(default=None, description="Empty: now.")
     answers: dict[str, str | int | bool] = Field(default_factory=dict)
 
 
@@ -276,7 +281,7 @@ class Swapped(Shape):
 class Extend(Shape):
     """Wanted: a later end."""
 
-    until: AwareDatetime
+    until: Moment
 
 
 class BundleShape(Shape):

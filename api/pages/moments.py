@@ -6,6 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from labctl import errors
+from labctl.model import moments
 
 
 def read(text: str, zone: ZoneInfo, field: str) -> datetime | None:
@@ -14,6 +15,6 @@ def read(text: str, zone: ZoneInfo, field: str) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text.strip())
+        return moments.plain(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except ValueError:
         raise errors.BadInput(f"'{text[:40]}' is not a date and time ({field}).", hint="Write it like 2030-03-04T09:00.") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)

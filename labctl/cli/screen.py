@@ -20,6 +20,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from labctl import errors
+from labctl.model import moments
 
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, for programs.")]
 
@@ -140,17 +141,19 @@ def moment(text: str, now: datetime | None = None) -> datetime:
     """A moment as people write it: `+2h30m` from now, `17:00` (today, or tomorrow when past), `2026-11-24 17:00`, or with an
     offset (`2026-11-24T17:00+01:00`); without one, this machine's local time. Raises BadInput.
     """
-    here = (now or datetime.now(UTC)).astimezone()
+    here = now or datetime.now(UTC)
     plain = text.strip()
-    if plain.startswith("+"):
-        return (here + _duration(plain[1:], text)).astimezone(UTC)
     try:
+        if plain.startswith("+"):
+            return moments.plain(here + _duration(plain[1:], text))
         if len(plain) <= 5 and ":" in plain:
-            clock = datetime.strptime(plain, "%H:%M")  # noqa: DTZ007  (the zone comes from `here` in the next line)
-            then = here.replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0)
-            return (then if then > here else then + timedelta(days=1)).astimezone(UTC)
-        return datetime.fromisoformat(plain).astimezone(UTC)
-    except ValueError:
+            clock = datetime.strptime(plain, "%H:%M")  # noqa: DTZ007  (the zone comes with `astimezone`)
+            # Without a zone until the day is known: on a day when the clocks change, now has another offset than then.
+            today = here.astimezone().replace(hour=clock.hour, minute=clock.minute, second=0, microsecond=0, tzinfo=None, fold=0)
+            coming = (day.astimezone(UTC) for day in (today, today.replace(fold=1), today + timedelta(days=1)))
+            return next(moment for moment in coming if moment > here)
+        return moments.plain(datetime.fromisoformat(plain))
+    except (ValueError, OverflowError):
         raise _not_a_moment(text) from None
 
 
