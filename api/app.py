@@ -39,6 +39,7 @@ from api.pages import (
     learner,
     opening,
     people,
+    seat_stream,
     seats,
     tasks,
     ways,
@@ -111,7 +112,22 @@ def create(wired: wiring.Wiring) -> FastAPI:
     app.include_router(routes_desktops.router)
     for page in (tasks, files, images):
         app.include_router(page.router)
-    for page in (routes_sign_in, routes_invitation, home, account, opening, ways, classes, seats, learner, apps, it, people, blueprints):
+    for page in (
+        routes_sign_in,
+        routes_invitation,
+        home,
+        account,
+        opening,
+        ways,
+        classes,
+        seat_stream,
+        seats,
+        learner,
+        apps,
+        it,
+        people,
+        blueprints,
+    ):
         app.include_router(page.router)
     assets.install(app)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
@@ -97,4 +97,7 @@ def done(request: Request, back: str, said: str) -> Response:
     """
     if render.only_part(request):
         return render.render(request, "said.html", said=said)
-    return RedirectResponse(f"{back}?said={quote(said)}", status_code=303)
+    at = render.came_from(request)
+    # Whoever read a guide's third page there reads on.
+    page = dict(parse_qsl(at.query)).get("page", "") if at.path == back else ""
+    return RedirectResponse(f"{back}?said={quote(said)}" + (f"&page={page}" if page.isdecimal() else ""), status_code=303)

@@ -24,11 +24,11 @@ router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 
 
 @router.get("")
-def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 1) -> Response:
-    """All of it; the page of the guide by its number."""
+def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 0) -> Response:
+    """All of it; the page of the guide by its number, else how far its learner came."""
     house.examining.prepare(seat.slug, seat.number)
     book = guides.of(house, seat.slug, seat.number, seat.seat.environment, render.language(request))
-    shown = min(max(1, page), max(1, len(book.pages)))
+    shown = min(max(1, page or seat.seat.guide_page), max(1, len(book.pages)))
     apps = apps_shown.shown(house, seat.seat)
     machines, desktops = seats.enterable(house, seat.seat.environment), seats.with_desktop(house, seat.seat.environment)
     return render.render(

@@ -24,7 +24,10 @@ def page(request: Request, problem: dict[str, Any], headers: dict[str, str] | No
         return RedirectResponse(f"/sign-in?next={quote(request.url.path, safe='/')}", status_code=303)
     # What the API's programs are told to look up helps nobody who reads a page.
     hint = "" if "/api/v1" in problem["hint"] else problem["hint"]
-    answer = render.render(request, "problem.html", status=problem["status"], problem={**problem, "hint": hint})
+    at = render.came_from(request) if request.method != "GET" else None
+    # To the form again: an address that only takes forms answers nobody who opens it, so where they were is asked, not where they sent it.
+    back = at.path + (f"?{at.query}" if at.query else "") if at is not None and at.path else ""
+    answer = render.render(request, "problem.html", status=problem["status"], problem={**problem, "hint": hint}, back=back)
     for name, value in (headers or {}).items():
         if name.lower() != "www-authenticate":
             answer.headers[name] = value

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 import jinja2
@@ -37,6 +38,9 @@ _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; connect-src 'self'; font-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; report-uri /csp-reports"
 )
+
+
+_NOWHERE = SplitResult("", "", "", "", "")
 
 
 @functools.cache
@@ -107,6 +111,15 @@ def _here(request: Request) -> str:
     if request.method != "GET":
         return "/"
     return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def came_from(request: Request) -> SplitResult:
+    """The page of ours on which somebody pressed; empty where the browser does not say, or it is another's."""
+    try:
+        at = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return _NOWHERE
+    return at if at.netloc == request.headers.get("host", "") and at.path.startswith("/") and not at.path.startswith("//") else _NOWHERE
 
 
 def headers(nonce: str, frames: Sequence[str] = ()) -> dict[str, str]:

@@ -37,6 +37,7 @@ PAGES = {
     "/class/{slug}/{action}": (303, 200, 200, 403, 403),
     "/class/{slug}/seat/{number}": (303, 200, 200, 403, 403),
     "/class/{slug}/seat/{number}/{action}": (303, 200, 200, 403, 403),
+    "/class/{slug}/seat/{number}/events": (303, None, None, 403, 403),
     "/seat/{environment}": (303, 200, 200, 200, 404),
     "/seat/{environment}/reset": (303, 200, 200, 200, 404),
     "/seat/{environment}/img/{image}": (303, 200, 200, 200, 404),
@@ -317,6 +318,29 @@ def test_an_empty_message_is_refused_in_a_sentence_with_a_way_back(house):
     assert answer.status_code == 400
     assert "there is no text" in answer.text
     assert 'href="/"' in answer.text
+
+
+@pytest.mark.parametrize(
+    "there", ["http://testserver/class/monday?sort=name", "http://elsewhere/class/monday", "http://testserver//elsewhere", "http://["]
+)
+def test_a_refused_form_leads_back_to_the_page_of_ours_on_which_it_stood_and_nowhere_else(house, there):
+    house.open()
+    text = house.client("trainer").post("/class/monday/seat/1/swap", headers={"Referer": there}).text
+    assert "has no spare" in text
+    assert ('href="/class/monday?sort=name">Back' in text) is there.endswith("sort=name")
+    assert "elsewhere" not in text
+
+
+def test_whoever_asks_for_help_or_comes_back_stays_on_their_page_of_the_guide(house):
+    house.open()
+    house.settle()
+    ada, mine = house.learner(seat=1), f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}"
+    second = 'href="?page=2#guide" aria-current="page"'
+    assert second in ada.post(f"{mine}/help", headers={"Referer": f"http://testserver{mine}?page=2"}).text
+    assert second not in ada.get(mine).text, "nobody has come that far"
+    ada.post(f"{mine}/page", data={"page": "2"})
+    assert second in ada.get(mine).text
+    assert second not in ada.post(f"{mine}/help/done", headers={"Referer": f"http://testserver{mine}?page=1"}).text
 
 
 def test_a_learner_gets_a_code_that_no_cache_keeps_and_files_in_a_zip_with_a_private_key(house):

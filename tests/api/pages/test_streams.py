@@ -193,3 +193,24 @@ def test_it_sees_trouble_and_removals_as_they_come(watched, view):
     assert "Nothing is being removed" in viewer.next()["data"]
     watched.client("trainer").post("/class/monday/close")
     assert "/class/monday/seat/1" in viewer.next()["data"]
+
+
+def test_a_trainers_page_of_a_seat_says_what_becomes_of_it_and_when_there_is_something_to_watch(watched, view):
+    viewer = view("/class/monday/seat/1/events?mode=join&shown=ready", watched.secrets["trainer"])
+    assert "asked whether you may type" not in viewer.next()["data"]
+    wanted = {"machine": "box", "mode": "join"}
+    assert watched.client("trainer").post("/api/v1/classrooms/monday/seats/1/tickets", json=wanted).status_code == 201
+    assert said(viewer, "The learner is asked whether you may type")
+    watched.wiring.helping.raise_hand("monday", 1, "Pipes & <b>", who="ada")
+    assert said(viewer, "Pipes &amp; &lt;b&gt;")
+    watched.wiring.desk.reset("monday", 1, who="trainer")
+    assert said(viewer, "resetting")
+    watched.settle()
+    assert viewer.until(lambda event: event.get("event") == "ready")
+    watched.client("trainer").post("/class/monday/close")
+    watched.settle()
+    assert viewer.until(lambda event: event.get("event") == "closed")
+
+
+def test_a_trainers_page_of_a_seat_that_is_not_there_has_no_stream(watched, view):
+    assert view("/class/monday/seat/9/events", watched.secrets["trainer"]).answer.status_code == 404
