@@ -1,6 +1,7 @@
 // Every page's script: htmx and its server-sent events. Expressions are never compiled, so a strict policy holds (access.md 6).
 import "./page/htmx";
 import "htmx.org/dist/ext/hx-sse.js";
+import "./page/away";
 import "./page/drafts";
 import "./page/copying";
 import "./page/once";

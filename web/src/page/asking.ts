@@ -1,5 +1,7 @@
 // Links that ask before something is done (a[data-ask]): the page they lead to is shown as a dialog. Without scripts it is that page.
 
+import { restoreIn } from "./drafts";
+
 const dialog = document.createElement("dialog");
 let from: HTMLElement | null = null;
 
@@ -14,6 +16,7 @@ function fill(page: Document): boolean {
   const rest = [...main.children].filter((one) => one.tagName !== "H1" && one.id !== "said").map((one) => document.importNode(one, true));
   dialog.setAttribute("aria-labelledby", title.id);
   dialog.replaceChildren(title, ...rest);
+  restoreIn(dialog);
   // "Back" closes it, as Escape does.
   for (const link of dialog.querySelectorAll<HTMLElement>("form a.button")) {
     link.addEventListener("click", (event) => {
@@ -57,4 +60,3 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   void ask(link);
 });
-export {};

@@ -1,7 +1,8 @@
-// What was typed into a form survives a reload (form[data-draft]): kept in this tab only, and gone once the form was taken.
-// Secrets are never kept, and a form that came back from labctl with what was typed (data-typed) is newer than anything here.
+// What was typed into a form survives a reload (form[data-draft]): kept in this tab only, and gone once the form was taken, or whoever
+// typed it signs out. Secrets are never kept, and a form that came back from labctl with what was typed (data-typed) is newer than this.
 
 const HERE = "labctl-draft-";
+const SENT = "labctl-sent";
 
 type Field = HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement;
 
@@ -14,9 +15,20 @@ function fields(form: HTMLFormElement): Field[] {
   );
 }
 
+function draft(event: Event): HTMLFormElement | null {
+  return event.target instanceof Element ? event.target.closest<HTMLFormElement>("form[data-draft]") : null;
+}
+
+// Where the browser keeps nothing for us, a form is as labctl sent it.
+function able(work: () => void): void {
+  try {
+    work();
+  } catch {}
+}
+
 function keep(form: HTMLFormElement): void {
   const typed = fields(form).map((one) => [one.name, one instanceof HTMLInputElement && one.type === "checkbox" ? one.checked : one.value]);
-  sessionStorage.setItem(HERE + form.dataset.draft, JSON.stringify(typed));
+  able(() => sessionStorage.setItem(HERE + form.dataset.draft, JSON.stringify(typed)));
 }
 
 function restore(form: HTMLFormElement): void {
@@ -30,19 +42,51 @@ function restore(form: HTMLFormElement): void {
   }
 }
 
-const forms = [...document.querySelectorAll<HTMLFormElement>("form[data-draft]")];
-try {
-  for (const form of forms) {
-    if (!("typed" in form.dataset)) restore(form);
-    form.addEventListener("input", () => keep(form));
-    form.addEventListener("change", () => keep(form));
-    form.addEventListener("submit", () => sessionStorage.setItem(`${HERE}sent`, form.dataset.draft ?? ""));
-  }
-  // On the page behind the form: it was taken.
-  const sent = sessionStorage.getItem(`${HERE}sent`);
-  if (sent !== null && location.search.includes("said=")) sessionStorage.removeItem(HERE + sent);
-  sessionStorage.removeItem(`${HERE}sent`);
-} catch {
-  // Where the browser keeps nothing for us, the form is as labctl sent it.
+/** Put what was typed before into the forms of this part of a page. */
+export function restoreIn(part: ParentNode): void {
+  able(() => {
+    for (const form of part.querySelectorAll<HTMLFormElement>("form[data-draft]")) if (!("typed" in form.dataset)) restore(form);
+  });
 }
-export {};
+
+function forget(name: string | undefined): void {
+  able(() => sessionStorage.removeItem(HERE + name));
+}
+
+function signOut(): void {
+  able(() => {
+    for (const name of Object.keys(sessionStorage)) if (name.startsWith(HERE)) sessionStorage.removeItem(name);
+  });
+}
+
+for (const happening of ["input", "change"]) {
+  document.addEventListener(happening, (event) => {
+    const form = draft(event);
+    if (form) keep(form);
+  });
+}
+document.addEventListener("submit", (event) => {
+  const form = draft(event);
+  if (form) able(() => sessionStorage.setItem(SENT, form.dataset.draft ?? ""));
+  if (event.target instanceof HTMLFormElement && event.target.getAttribute("action") === "/sign-out") signOut();
+});
+// A form whose answer replaces a part of the page was taken when there is one that is no mistake.
+document.addEventListener("htmx:after:request", (event) => {
+  const form = draft(event);
+  const { ctx } = (event as CustomEvent<{ ctx: { response?: { status: number } } }>).detail;
+  if (form && ctx.response && ctx.response.status < 400) forget(form.dataset.draft);
+});
+
+able(() => {
+  // On the page behind the form: it was taken.
+  const sent = sessionStorage.getItem(SENT);
+  if (sent !== null && location.search.includes("said=")) forget(sent);
+  sessionStorage.removeItem(SENT);
+});
+restoreIn(document);
+// What a page says was done is said once: not again after a reload.
+if (location.search.includes("said=")) {
+  const here = new URL(location.href);
+  here.searchParams.delete("said");
+  history.replaceState(history.state, "", here);
+}
