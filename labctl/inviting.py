@@ -64,7 +64,8 @@ class Inviting:
         if wanted - _ROLES:
             raise errors.BadInput("an account may have the roles trainer, it and author.", hint="Others are places in single classes.")
         if self.signing.accounts.account(email=_address(email)) is not None:
-            raise errors.Conflict(f"there is already an account for {email}.", hint="`labctl account link` makes a new link for it.")
+            hint = "A new way in can be made for it: on IT's page of people, or by `labctl account link`."
+            raise errors.Conflict(f"there is already an account for {email}.", hint=hint)
         made = people.Invitation(people.Errand.ACCOUNT, self._now() + LINK_LIFE, name=name, email=_address(email), roles=wanted)
         return self._made(made, who)
 

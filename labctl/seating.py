@@ -87,7 +87,7 @@ class Seating:
             if _ready(known[seat.environment], now):
                 return seat
         if not spares:
-            hint = "`labctl class reset` starts the seat again; the next class may be opened with --spares."
+            hint = "Reset the seat instead; the next class may be opened with spares."
             raise errors.Conflict(f"class '{room.slug}' has no spare.", hint=hint)
         words = ", ".join(f"seat {seat.number} is {lifecycle.status(known[seat.environment], now).value}" for seat in spares)
         raise errors.Conflict(f"class '{room.slug}' has no spare that is ready: {words}.", hint="Wait until one is, or reset the seat.")

@@ -75,7 +75,9 @@ async def patrol(house: wiring.Wiring, seat: Mine) -> None:
             await to_thread.run_sync(house.examining.patrol, seat.slug, seat.number)
 
 
-def _box(request: Request, house: who.House, seat: Mine, task: str, page: int, *, own: bool, wrong: str = "") -> Response:
+def _box(
+    request: Request, house: who.House, seat: Mine, task: str, page: int, *, own: bool, wrong: errors.LabctlError | None = None
+) -> Response:
     """The box as it is now, for htmx; else the page that it stands on."""
     address = f"/seat/{seat.seat.environment}"
     if not render.only_part(request):
@@ -92,21 +94,22 @@ def _done(request: Request, house: who.House, seat: Mine, task: str, page: int, 
     except (errors.BadInput, errors.Conflict) as error:
         if not render.only_part(request):
             raise
-        return _box(request, house, seat, task, page, own=True, wrong=f"{error.message} {error.hint}".strip())
+        return _box(request, house, seat, task, page, own=True, wrong=error)
     return _box(request, house, seat, task, page, own=True)
 
 
 @router.post("/check")
 async def check(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, task: TaskId, page: PageNumber = 1) -> Response:
     """Look into the machines, and wait a while for what comes of it."""
-    wrong, own_ = "", asker.person.owns(seat.seat.environment)
+    wrong: errors.LabctlError | None = None
+    own_ = asker.person.owns(seat.seat.environment)
     try:
         look = await to_thread.run_sync(lambda: house.examining.check(seat.slug, seat.number, task, who=asker.name))
         await routes_tasks.ended(look)
     except (errors.BadInput, errors.Conflict) as error:
         if not render.only_part(request):
             raise
-        wrong = f"{error.message} {error.hint}".strip()
+        wrong = error
     return await to_thread.run_sync(lambda: _box(request, house, seat, task, page, own=own_, wrong=wrong))
 
 

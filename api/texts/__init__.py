@@ -1,6 +1,7 @@
 """Every text of the pages, in English, French and German, beside each other in YAML: one catalogue, read once.
 
-What people wrote (names, reasons of errors, journals) is not translated and does not belong here. Placeholders are `{name}`; a value that
+What people wrote (names, journals) is not translated and does not belong here; labctl's own refusals are (`errors.yaml`).
+Placeholders are `{name}`; a value that
 is put in is escaped, the catalogue's own text is not, for it is ours.
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+import re
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,10 +56,37 @@ class Texts:
         key = f"{family}.{value}"
         return self(key) if key in catalogue() else Markup("{}").format(value)
 
+    def sentence(self, said: str, *, hint: bool = False) -> Markup:
+        """A refusal's sentence, which is raised in English, in this language; untranslated, it says that it is English."""
+        if not hint:
+            # A hint may begin with a command.
+            said = said[:1].upper() + said[1:]
+        if self.language == LANGUAGES[0] or not said:
+            return Markup("{}").format(said)
+        for key, pattern in _sentences():
+            if found := pattern.fullmatch(said[:1].upper() + said[1:]):
+                values = {name: self.word(name, value) if name == "status" else value for name, value in found.groupdict().items()}
+                text = self(key, **values)
+                return text[:1].upper() + text[1:]
+        return Markup('<span lang="en">{}</span>').format(said)
+
     def known(self, family: str, value: str) -> Markup:
         """The same, but nothing for a word that is none of ours: it came from an address."""
         key = f"{family}.{value}"
         return self(key) if key in catalogue() else Markup()
+
+
+@functools.cache
+def _sentences() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The English of refusals, with what is put in. Those that are longest without it come first: they say most."""
+    found = []
+    for key, row in catalogue().items():
+        if key.startswith("error."):
+            english = row[LANGUAGES[0]]
+            parts = [(text, name) for text, name, _, _ in string.Formatter().parse(english[:1].upper() + english[1:])]
+            pattern = "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name in parts)
+            found.append((sum(len(text) for text, _ in parts), key, re.compile(pattern, re.DOTALL)))
+    return tuple((key, pattern) for _, key, pattern in sorted(found, key=lambda one: -one[0]))
 
 
 @functools.cache

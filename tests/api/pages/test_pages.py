@@ -316,7 +316,7 @@ def test_an_empty_message_is_refused_in_a_sentence_with_a_way_back(house):
     house.open()
     answer = house.client("trainer").post("/class/monday/message", data={"text": "  "})
     assert answer.status_code == 400
-    assert "there is no text" in answer.text
+    assert "There is no text" in answer.text
     assert 'href="/"' in answer.text
 
 

@@ -72,7 +72,7 @@ def test_where_scripts_run_only_the_box_comes_back_and_a_refusal_is_said_in_it(h
     assert first.text.lstrip().startswith("<section")
     again = learner.post(f"{place}/task/look/answer", data={"said": "house"}, headers=HTMX)
     assert again.status_code == 200
-    assert "there are three seconds between two tries." in again.text
+    assert "There are three seconds between two tries." in again.text
     empty = learner.post(f"{place}/task/look/answer", data={"said": " "}, headers=HTMX)
     assert 'role="alert"' in empty.text
 
