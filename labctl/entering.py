@@ -28,6 +28,8 @@ CODE_LIFE = timedelta(minutes=2)
 REMEMBERED = 20_000
 """Principals of environments, kept by this process."""
 
+_DESKTOP, _ENTERED = frozenset({"desktop"}), frozenset({"terminal", "desktop"})
+
 _CLOSED = "that seat cannot be entered now"
 """To the door nothing more is said: which seats exist is not for those outside to know."""
 
@@ -110,16 +112,24 @@ class Entering:
             word = lifecycle.status(env, self.desk.clock.now()).value
             hint = "Its terminals and desktops are on its page." if self._enterable(env) else "Nothing of it is left to look at."
             raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint=hint)
-        return replace(self._leads(seat, env, all_screens=True), targets=())
+        return replace(self._leads(seat, env, screens=None), targets=())
+
+    def own_screens_of(self, slug: str, number: int) -> passage.Way:
+        """Of a seat that may be entered: the screens of the machines that its learner may enter, and of no other, for whoever sits at a
+        machine's own screen may start it in another way. Raises NotFound, Conflict where it cannot be entered now.
+        """
+        return replace(self._entered(slug, number, screens=_ENTERED), targets=())
 
     def way_of(self, slug: str, number: int) -> passage.Way:
         """Of a seat by its number. Raises NotFound, Conflict where it cannot be entered now."""
+        return self._entered(slug, number)
+
+    def _entered(self, slug: str, number: int, screens: frozenset[str] = _DESKTOP) -> passage.Way:
         seat, env = self.desk.seat(slug, number)
-        found = self._open(seat, env)
-        if found is None:
+        if not self._enterable(env):
             word = lifecycle.status(env, self.desk.clock.now()).value
             raise errors.Conflict(f"seat {number} of class '{slug}' is {word}.", hint="It can be entered once it is ready.")
-        return found
+        return self._leads(seat, env, screens)
 
     def new_code(self, slug: str, number: int, *, who: str) -> tuple[str, datetime]:
         """A code for one login at the door, and until when. Raises NotFound, Conflict where the seat cannot be entered."""
@@ -157,7 +167,8 @@ class Entering:
     def _open(self, seat: Seat, env: Environment) -> passage.Way | None:
         return self._leads(seat, env) if self._enterable(env) else None
 
-    def _leads(self, seat: Seat, env: Environment, *, all_screens: bool = False) -> passage.Way:
+    def _leads(self, seat: Seat, env: Environment, screens: frozenset[str] | None = _DESKTOP) -> passage.Way:
+        """`screens`: of machines with one of these ways in; None: of all."""
         plan = self.desk.environments.plan(env.id)
         return passage.Way(
             environment=env.id,
@@ -171,7 +182,7 @@ class Entering:
             screens=tuple(
                 passage.Screen(target, made.node, made.vmid, made.kind)
                 for target, planned, made in _machines(plan, env)
-                if all_screens or "desktop" in planned.access
+                if screens is None or screens & set(planned.access)
             ),
         )
 

@@ -6,7 +6,8 @@ A seat's learner has terminals and desktops of their own; staff watches, or join
 Whoever joins types once the seat's learner has allowed it, who is asked once; or at once where the class was opened so. To look on is
 the trainers' right: a learner always sees it and may send them away, but not keep them away.
 
-Of a seat that is not ready staff sees its machines' own screens, and types there without asking: its learner cannot be in.
+Of a seat that is not ready staff sees its machines' own screens, and types there without asking: its learner cannot be in. Of one that is
+ready its learner sees those of the machines that they may enter, for when sshd or network are broken and no terminal gets in.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from labctl.model import passage, people, viewing
 from labctl.model.classroom import Seat
 
 _CLOSED = "that ticket is not good (any more)"
+_WORDS = {viewing.Mode.OWN: "opens", viewing.Mode.WATCH: "watches", viewing.Mode.JOIN: "joins"}
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,10 @@ class Terminals:
         """A ticket for that machine, and what it opens; without a mode a learner's own, or watching for staff. Whose seat it is was
         asked before. Raises NotFound (no such machine to enter), Forbidden (mode), Conflict (the seat cannot be entered).
         """
-        if kind is viewing.Kind.CONSOLE and not staff:
-            raise errors.Forbidden("machines' own screens are for those who run the class.", hint="Ask for help on your seat's page.")
-        way = self.entering.screens_of(slug, number) if kind is viewing.Kind.CONSOLE else self.entering.way_of(slug, number)
+        if kind is not viewing.Kind.CONSOLE:
+            way = self.entering.way_of(slug, number)
+        else:
+            way = self.entering.screens_of(slug, number) if staff else self.entering.own_screens_of(slug, number)
         if (found := _seen(way, machine, kind)) is None:
             all_ = way.targets if kind is viewing.Kind.TERMINAL else [one.target for one in way.screens]
             names = ", ".join(one.name for one in all_)
@@ -97,8 +100,8 @@ class Terminals:
         found = _seen(way, ticket.machine, ticket.kind)
         if found is None or way.environment != ticket.environment:
             raise errors.Forbidden(_CLOSED)
-        if ticket.mode is not viewing.Mode.OWN:
-            word = "watches" if ticket.mode is viewing.Mode.WATCH else "joins"
+        if ticket.mode is not viewing.Mode.OWN or ticket.kind is viewing.Kind.CONSOLE:
+            word = _WORDS[ticket.mode]
             self.entering.desk.journal.write(way.environment, "enter", f"{word} the {ticket.kind.value} of {ticket.machine}", ticket.who)
         return Admission(ticket, way, *found)
 
@@ -107,7 +110,7 @@ class Terminals:
         if ticket.kind is not viewing.Kind.CONSOLE or named is None:
             return self.entering.way(ticket.principal)
         try:
-            return self.entering.screens_of(*named)
+            return self.entering.screens_of(*named) if ticket.outside else self.entering.own_screens_of(*named)
         except (errors.NotFound, errors.Conflict):
             raise errors.Forbidden(_CLOSED) from None
 
@@ -162,13 +165,13 @@ class Terminals:
 
     def ended(self, tickets: Collection[viewing.Ticket]) -> dict[viewing.Ticket, viewing.Ending]:
         """Those of these that were admitted and may be open no more."""
-        consoles = {one.principal for one in tickets if one.kind is viewing.Kind.CONSOLE}
-        alive = {False: self.entering.still(sorted({one.principal for one in tickets if one.kind is not viewing.Kind.CONSOLE}))}
-        alive[True] = self.entering.unready(sorted(consoles)) if consoles else frozenset()
+        outside = {one.principal for one in tickets if one.outside}
+        alive = {False: self.entering.still(sorted({one.principal for one in tickets if not one.outside}))}
+        alive[True] = self.entering.unready(sorted(outside)) if outside else frozenset()
         known = self.known({one.proof for one in tickets})
         found: dict[viewing.Ticket, viewing.Ending] = {}
         for one in tickets:
-            if f"{one.principal} {one.environment}" not in alive[one.kind is viewing.Kind.CONSOLE]:
+            if f"{one.principal} {one.environment}" not in alive[one.outside]:
                 found[one] = viewing.Ending.SEAT
             elif not _theirs(known.get(one.proof), one):
                 found[one] = viewing.Ending.PERSON

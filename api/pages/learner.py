@@ -24,8 +24,8 @@ router = APIRouter(include_in_schema=False, prefix="/seat/{environment}")
 
 
 @router.get("")
-def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 0) -> Response:
-    """All of it; the page of the guide by its number, else how far its learner came."""
+def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Seat, page: int = 0, console: str = "") -> Response:
+    """All of it; the page of the guide by its number, else how far its learner came; with `console` that machine's own screen."""
     house.examining.prepare(seat.slug, seat.number)
     book = guides.of(house, seat.slug, seat.number, seat.seat.environment, render.language(request))
     shown = min(max(1, page or seat.seat.guide_page), max(1, len(book.pages)))
@@ -58,6 +58,8 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
             apps.apps if apps.ready else (),
         ),
         door=house.door_address,
+        console=console,
+        consoles=asker.person.owns(seat.seat.environment) and not house.paper and "desktop.js" in render.built(),
         code=None,
         said=request.query_params.get("said", ""),
     )

@@ -22,7 +22,8 @@ SEAT = 24
 """Terminals of one seat, of all who are at it together: some tabs of its learner, and a few who watch."""
 
 DESKTOPS = 2
-"""Of one seat for its learner, and as many for all who watch or join: a picture costs what a hundred terminals do."""
+"""Of one seat for its learner, consoles counted with them, and as many for all who watch or join: a picture costs what a hundred terminals
+do."""
 
 CLASS_DESKTOPS = 80
 """Of one class: a node of Proxmox has a hundred consoles for everybody (`proxmox-truth.md` 3.12)."""
@@ -100,7 +101,7 @@ class Rooms:
 
     def _count(self, viewer: Viewer) -> None:
         kind, way = viewer.admission.ticket.kind, viewer.admission.way
-        alike = [one for one in self._viewers if one.admission.ticket.kind is kind]
+        alike = [one for one in self._viewers if one.admission.ticket.kind.socket == kind.socket]
         mine = [one for one in alike if one.admission.way.principal == way.principal]
         hint = "Close some tabs."
         if kind is viewing.Kind.TERMINAL:

@@ -79,8 +79,8 @@ def new_ticket(
     wanted: shapes_terminal.NewTicket,
     response: Response,
 ) -> shapes_terminal.TicketShape:
-    """Good once and for half a minute, as the first message on the WebSocket that `socket` names. Of a seat that is not ready those who
-    run the class see a machine's own screen: kind `console`.
+    """Good once and for half a minute, as the first message on the WebSocket that `socket` names. Kind `console` is a machine's own screen:
+    of a seat that is not ready for those who run the class, of one that is ready for its learner.
     """
     seat = own(asker, known, slug, number)
     if house.paper:

@@ -16,7 +16,9 @@ class Kind(StrEnum):
     TERMINAL = "terminal"
     DESKTOP = "desktop"
     CONSOLE = "console"
-    """The machine's own screen by Proxmox, of a seat that is not ready: for those who look what is the matter."""
+    """The machine's own screen by Proxmox: of a seat that is not ready for those who look what is the matter, of one that is ready for its
+    learner, who may have cut the network or the sshd by which a terminal goes in.
+    """
 
     @property
     def socket(self) -> str:
@@ -83,6 +85,11 @@ class Ticket:
     def acts(self) -> bool:
         """Whether its owner may type without anybody's leave: at what is their own, and where the learner cannot be, who would be asked."""
         return self.mode is Mode.OWN or (self.mode is Mode.JOIN and self.kind is Kind.CONSOLE)
+
+    @property
+    def outside(self) -> bool:
+        """Whether it looks at a seat that is not ready, and ends when it is; all others are of seats that are."""
+        return self.kind is Kind.CONSOLE and self.mode is not Mode.OWN
 
 
 class Ending(StrEnum):

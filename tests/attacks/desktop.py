@@ -109,7 +109,9 @@ def tickets(world: World) -> list[Tried]:
         ("mallory", "mallory", {"machine": "store"}, "a machine without a desktop"),
         ("mallory", "mallory", {"machine": "100"}, "a machine by its vmid"),
         ("mallory", "mallory", {"vmid": 100, "node": "sandbox", "port": 5900}, "another vmid, node and port beside the machine"),
-        ("mallory", "mallory", {"kind": "console"}, "the machine's own screen"),
+        ("mallory", "mallory", {"kind": "console", "machine": "store"}, "the own screen of a machine that its learner may not enter"),
+        ("mallory", "mallory", {"kind": "console", "mode": "join"}, "typing at a machine's own screen as those who help do"),
+        ("mallory", "grace", {"kind": "console"}, "the own screen of grace's machine"),
         ("author", "grace", {}, "an author's desktop of a learner"),
         ("trainer", "grace", {"mode": "own"}, "a trainer's own desktop in a learner's seat"),
     ]

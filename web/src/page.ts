@@ -11,3 +11,4 @@ import "./page/asking";
 import "./page/board";
 import "./page/tabs";
 import "./page/parts";
+import "./page/consoles";

@@ -1,4 +1,4 @@
-"""While a seat is not ready, those who run the class see its machines' own screens; nobody else does, and when it is ready nobody."""
+"""While a seat is not ready, those who run the class see its machines' own screens; when it is ready its learner does, and nobody else."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def test_it_ends_with_the_class_the_lease_and_the_right_to_it(resetting, happens
 @pytest.mark.parametrize(
     ("name", "seat", "wanted", "status"),
     [
-        ("ada", 1, {}, 403),
-        ("ada", 1, {"mode": "join"}, 403),
+        ("ada", 1, {}, 409),
+        ("ada", 1, {"mode": "join"}, 409),
         ("grace", 1, {}, 404),
         ("eva", 2, {}, 409),
         ("eva", 1, {"machine": "100"}, 404),
@@ -79,7 +79,7 @@ def test_it_ends_with_the_class_the_lease_and_the_right_to_it(resetting, happens
         ("eva", 1, {}, 201),
     ],
 )
-def test_a_console_is_for_those_who_run_the_class_and_for_seats_that_are_not_ready(resetting, name, seat, wanted, status):
+def test_of_a_seat_that_is_not_ready_consoles_are_for_those_who_run_the_class(resetting, name, seat, wanted, status):
     assert resetting.ask(name, seat, **{"kind": "console", **wanted}).status_code == status
 
 
@@ -92,3 +92,65 @@ def test_its_ticket_opens_no_terminal_and_names_no_guest(resetting):
 def test_a_node_that_shows_no_screen_says_unreachable(resetting):
     resetting.desktops[0].close()
     assert resetting.page("eva", kind="console").closed() == 4502
+
+
+# --- of a seat that is ready: its learner's, who may have cut the terminal's way in
+
+
+@pytest.fixture
+def cut_off(own_world):
+    """Ada stopped her machine's sshd."""
+    own_world.sshd.close()
+    return own_world
+
+
+def test_a_learner_whose_machine_lets_no_terminal_in_sees_its_own_screen_and_types_there(cut_off):
+    assert cut_off.tab("ada").closed() == 4502
+    page = cut_off.page("ada", kind="console").greet()
+    assert page.until_told("opened") == {"machine": "box", "mode": "own", "source": "console"}
+    assert len(page.picture()) == 320 * 240 * 4
+    page.keys("mine")
+    desktop_here.until(lambda: cut_off.desktops[0].typed.endswith("mine"))
+    (asked,) = cut_off.wiring.consoles.asked
+    made = {one.name: one for one in cut_off.wiring.desk.seat("monday", 1)[1].facts.machines}["box"]
+    assert (asked.vmid, asked.node, asked.kind) == (made.vmid, made.node, made.kind)
+    said = [line.text for line in cut_off.wiring.journal.read(classroom="monday", limit=1000)]
+    assert "opens the console of box" in said
+
+
+@pytest.mark.parametrize("happens", ["lease", "reset", "close", "token revoked"])
+def test_a_learners_console_ends_with_their_seat(own_world, happens):
+    page = own_world.page("ada", kind="console").greet()
+    late = own_world.ticket("ada", kind="console")
+    if happens == "lease":
+        own_world.clock.pass_(days=30)
+    elif happens == "reset":
+        own_world.wiring.desk.reset("monday", 1, who="eva")
+    elif happens == "close":
+        own_world.wiring.desk.close("monday", who="eva")
+    else:
+        own_world.wiring.tokens.revoke("ada")
+    code = 4401 if happens == "token revoked" else 4410
+    assert page.closed() == code
+    # A lease of a month ago took the ticket with it.
+    assert own_world.look(late).closed() == (4401 if happens == "lease" else code)
+    assert own_world.ask("ada", kind="console").status_code in {401, 404, 409}
+
+
+def test_a_seat_has_two_pictures_for_its_learner_desktops_and_consoles_together(own_world):
+    pages = [own_world.page("ada").greet(), own_world.page("ada", kind="console").greet()]
+    assert own_world.page("ada").closed() == 4429
+    assert own_world.page("ada", kind="console").closed() == 4429
+    assert all(page.picture() for page in pages)
+    own_world.page("grace", 2, kind="console").greet()
+
+
+def test_whoever_watches_the_seat_neither_sees_the_learners_console_nor_types_there(own_world):
+    mine = own_world.page("ada", kind="console").greet()
+    watcher = own_world.page("eva").greet()
+    watcher.keys("watched")
+    watcher.picture()
+    mine.keys("mine")
+    desktop_here.until(lambda: own_world.desktops[0].typed.endswith("mine"))
+    assert "watched" not in own_world.desktops[0].typed
+    assert own_world.ask("eva", kind="console", mode="watch").status_code == 409

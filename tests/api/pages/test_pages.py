@@ -508,6 +508,23 @@ def test_a_zone_that_is_none_is_refused_at_the_start():
         settings.Settings(time_zone="Paris")
 
 
+def test_a_learners_page_has_their_machines_own_screen_where_the_terminal_gets_in_no_more_and_nobody_elses(house):
+    house.open()
+    house.settle()
+    page, ada = f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}", house.learner(seat=1)
+    built = "desktop.js" in render.built() and "terminal.js" in render.built()
+    assert ('data-console="box" hidden' in ada.get(page).text) == built
+    text = ada.get(f"{page}?console=box").text
+    assert text.count('kind="console"') == built
+    assert ("Back to the terminal" in text) == built
+    for named in ("other", "box'", "../box"):
+        assert 'kind="console"' not in ada.get(page, params={"console": named}).text
+    for other in (house.client("trainer"), house.learner(seat=2)):
+        assert "data-console" not in other.get(f"{page}?console=box").text
+    house.wiring.desk.reset("monday", 1, who="trainer")
+    assert "data-console" not in ada.get(f"{page}?console=box").text
+
+
 def test_a_seat_that_is_not_ready_has_its_machines_own_screens_on_its_trainers_page_and_only_there(house):
     house.open()
     house.settle()
@@ -518,6 +535,8 @@ def test_a_seat_that_is_not_ready_has_its_machines_own_screens_on_its_trainers_p
     text = trainer.get(page).text
     assert ("What the machines show themselves" in text) == ("desktop.js" in render.built())
     assert text.count('kind="console"') == ("desktop.js" in render.built())
+    # It has no machine with a desktop, and the script all the same.
+    assert ("/static/desktop.js" in text) == ("desktop.js" in render.built())
     assert "<lab-desktop" not in trainer.get("/class/monday/seat/1?console=other").text
     assert "show themselves" not in ada.get(f"/seat/{house.wiring.desk.seat('monday', 1)[1].id}").text
     house.wiring.desk.close("monday", who="trainer")
