@@ -24,17 +24,20 @@ class Hashes:
         self.open = threading.Event()
         self.open.set()
         self.inside = threading.Semaphore(0)
+        self._counting = threading.Lock()
         self.looked_at = self.now = self.most = 0
 
     def hash(self, password):
         return f"hash of {password}"
 
     def verify(self, password, digest):
-        self.looked_at, self.now = self.looked_at + 1, self.now + 1
-        self.most = max(self.most, self.now)
+        with self._counting:
+            self.looked_at, self.now = self.looked_at + 1, self.now + 1
+            self.most = max(self.most, self.now)
         self.inside.release()
         assert self.open.wait(60)
-        self.now -= 1
+        with self._counting:
+            self.now -= 1
         return digest == self.hash(password)
 
 
