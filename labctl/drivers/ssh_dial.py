@@ -6,26 +6,49 @@ from __future__ import annotations
 
 import socket
 import time
+from typing import Any
 
 IDENTIFICATION_LIMIT = 255
 """RFC 4253, 4.2: the identification line has at most 255 bytes. Lines before it are allowed there, but OpenSSH sends none."""
 
 
+class Prompt(socket.socket):
+    """A socket whose kernel acknowledges the answer to what it sent at once. sshd says its first words on a channel in two small packets,
+    and its kernel keeps the second back until the first is acknowledged, which ours would put off for 40 ms: at each login.
+    """
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """As of any socket; paramiko sends by this alone."""
+        sent = super().send(data, flags)
+        # Sending takes it back (tcp(7): "not permanent"), so it is said each time.
+        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return sent
+
+
+def patience(waited: float) -> float:
+    """Seconds for which the next dial is waited for, after so many without an answer: a guest that boots is met soon after its sshd is
+    there, also where its firewall swallows the refusals before (`sandbox.guests.filters`), and one that is away is not dialled for ever.
+    """
+    return min(0.1 + waited / 20, 2.0)
+
+
 def dial(address: str, port: int, deadline: float) -> socket.socket:
     """Short timeouts repeated: a SYN lost while the card comes up would cost a second (`access.md` 1.1)."""
-    patience = 0.1
+    begun = time.monotonic()
     while True:
-        left = deadline - time.monotonic()
+        now = time.monotonic()
+        left, patient = deadline - now, patience(now - begun)
         try:
-            dialled = socket.create_connection((address, port), timeout=max(0.05, min(patience, left)))
+            dialled = socket.create_connection((address, port), timeout=max(0.05, min(patient, left)))
         except TimeoutError:
-            if left <= patience:
+            if left <= patient:
                 raise
-            patience = min(patience * 1.3, 2.0)
         else:
             # SSH's packets are small and each waits for an answer; Nagle's algorithm would hold every second one for 40 ms.
             dialled.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return dialled
+            prompt = Prompt(fileno=dialled.detach())
+            prompt.settimeout(patient)
+            return prompt
 
 
 def look_at_identification(sock: socket.socket, deadline: float, patience: float) -> None:
