@@ -108,7 +108,7 @@ def test_many_processes_with_many_threads_lose_nothing(tmp_path):
     others = [context.Process(target=_write_all_the_time, args=(url, key, str(tmp_path))) for _ in range(2)]
     for other in others:
         other.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(store.read(environment="e1", limit=500)) < 500:
         assert time.monotonic() < deadline
         store.write("e2", "open", "again")
