@@ -145,14 +145,27 @@ def test_what_a_source_writes_after_cloning_is_not_in_the_clone(house, vmid):
     assert house.say(vmid + 1, "ls") == "before"
 
 
-def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(house, vmid):
+SLOW_COPY = """#!/bin/sh
+for target; do :; done
+mkdir "$target" && touch "$target/file0"
+while [ ! -e "$0.go-on" ]; do sleep 0.02; done
+exec /bin/cp "$@"
+"""
+"""A `cp` that has begun, and goes on when it is told to."""
+
+
+def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(house, vmid, tmp_path):
     house.runtime.clone(VM, vmid, linked=True)
     disk = house.runtime.disks.read(f"{house.name}-{vmid}")
     for number in range(3000):
         (house.home / disk.upper / f"file{number}").write_text("x" * 5000)
     before = layers(house)
+    copy = tmp_path / "cp"
+    copy.write_text(SLOW_COPY)
+    copy.chmod(0o755)
     script = (
-        "from pathlib import Path; from labctl.sandbox.guests import lxc\n"
+        "import os; from pathlib import Path; from labctl.sandbox.guests import lxc\n"
+        f"os.environ['PATH'] = {str(tmp_path)!r} + ':' + os.environ['PATH']\n"
         f"runtime = lxc.LxcRuntime(Path({str(house.home)!r}), {house.name!r}, Path({str(CACHE)!r}), None)\n"
         f"print('go', flush=True); runtime.clone({vmid}, {vmid + 1}, linked=False); print('done')\n"
     )
@@ -160,11 +173,12 @@ def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as clone:
         assert clone.stdout.readline() == "go\n"
         deadline = time.monotonic() + 60
-        while layers(house) == before and time.monotonic() < deadline:
-            time.sleep(0.001)
+        while layers(house) == before and clone.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
         clone.kill()  # not its `cp`, which writes on
         assert "done" not in clone.stdout.read()
     assert layers(house) > before
+    copy.with_name("cp.go-on").touch()
     again = house.reopened()
     assert layers(house) == before
     again.destroy(vmid + 1)

@@ -177,7 +177,7 @@ def test_the_same_lab_addresses_live_on_two_vnets_at_once(house):
             house.up(vmid, lab=((bridge, address),))
     for attacker, target in ((111, 112), (121, 122)):
         house.say(target, "sudo systemd-run --quiet sh -c 'hostname | nc -Nl 10.10.10.20 7000'")
-        reply = "for i in 1 2 3 4 5 6 7 8 9 10; do nc -Nw2 10.10.10.20 7000 </dev/null && break; sleep 0.2; done"
+        reply = "for i in $(seq 150); do nc -Nw2 10.10.10.20 7000 </dev/null && break; sleep 0.2; done"
         assert house.say(attacker, reply) == f"guest{target}"
     names = {name for name, _, _ in house.runtime.addresses(111)}
     assert names == {"lo", "eth0", "eth1"}

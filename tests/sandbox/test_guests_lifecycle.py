@@ -180,9 +180,10 @@ def test_memory_and_processor_limits_hold(house, vmid):
     assert greedy.returncode != 0
     assert house.say(vmid, "python3 -c 'x = bytearray(40 << 20); print(len(x))'") == str(40 << 20)
     spin = "import time,os\nfor _ in range(2): os.fork()\nt=time.time()\nwhile time.time()-t<2: pass"
-    before = house.runtime.usage(vmid).cpu_seconds
-    house.say(vmid, f"timeout 10 python3 -c '{spin}'; sleep 0.2")
-    assert house.runtime.usage(vmid).cpu_seconds - before < 3.2  # four busy processes for two seconds on one core
+    before, begun = house.runtime.usage(vmid).cpu_seconds, time.monotonic()
+    house.say(vmid, f"timeout 60 python3 -c '{spin}'; sleep 0.2")
+    # Four busy processes on one core, however long a busy machine lets them wait for it.
+    assert house.runtime.usage(vmid).cpu_seconds - before < 1.3 * (time.monotonic() - begun)
 
 
 def test_with_nesting_a_guest_may_have_namespaces_of_its_own(house, vmid):
