@@ -82,7 +82,7 @@ def test_a_long_output_arrives_whole_and_an_endless_one_can_be_left(doorway):
     assert len(done.stdout) == 30_000_000
     begun = time.monotonic()
     assert doorway.ssh("box", "yes | head -c 1000000 | tail -c 2").stdout == "y\n"
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 60
 
 
 def test_a_channel_ends_when_the_machine_fell_silent_before_the_learner_did(doorway):

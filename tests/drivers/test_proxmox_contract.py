@@ -97,7 +97,7 @@ def test_nobody_listening_is_unreachable_after_patience(tmp_path, server):
     with pytest.raises(errors.Unreachable, match="does not answer") as refusal:
         client.Client(server.cluster.model_copy(update={"url": "https://127.0.0.1:9"}), patience=1).get("/version")
     assert not isinstance(refusal.value, answers.UnknownOutcome)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_task_that_fails_raises_what_its_end_says(to, server):

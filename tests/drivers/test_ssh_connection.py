@@ -98,7 +98,7 @@ def test_a_daemon_of_roots_does_not_hold_us_up(authority, guest):
     with enter(authority, guest) as connection:
         begun = time.monotonic()
         assert connection.root("sleep 30 & echo started; exit 0\n", timeout=20).stdout == "started\n"
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 25
 
 
 def test_after_a_script_that_hangs_or_ends_roots_shell_there_is_another_shell(authority, guest):
@@ -292,7 +292,7 @@ def test_a_hostile_server_costs_no_more_than_our_patience(authority, guest, beha
             )
     finally:
         impostor.close()
-    assert time.monotonic() - begun < 20  # a bound against hanging, not a measurement
+    assert time.monotonic() - begun < 60  # a bound against hanging, not a measurement
 
 
 def test_nobody_there_is_unreachable_with_a_hint(authority, guest):

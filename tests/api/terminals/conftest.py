@@ -76,6 +76,12 @@ class Tab:
         self.told = [one for one in self.told if key not in one]
         return found[-1]
 
+    def until_with(self, **wanted):
+        """Until all who are there besides are so; what was said before on the way does not count."""
+        while not (found := self.until_told("with")) or any(one[key] != value for one in found for key, value in wanted.items()):
+            continue
+        return found
+
     def closed(self, seconds=60.0):
         """The close code."""
         end = time.monotonic() + seconds

@@ -37,7 +37,9 @@ def test_a_page_that_acknowledges_nothing_is_sent_no_more_and_goes_on_when_it_do
     tab = plain_world.tab("grace", 2, acks=False)
     tab.until(PROMPT)
     tab.type("yes | head -c 4000000; echo all$((1+1))\r")
-    tab.quiet(1.0)
+    while len(tab.seen) <= viewer.AHEAD:
+        assert tab.take(), "it is kept back too early"
+    tab.quiet(2.0)
     assert viewer.AHEAD < len(tab.seen) < viewer.AHEAD + 256 * 1024
     stopped = len(tab.seen)
     tab.quiet(1.0)
@@ -53,7 +55,7 @@ def test_a_flood_can_be_interrupted(plain_world):
     tab.type("yes\r")
     tab.until(rb"(y\r\n){2000}")
     tab.type("\x03")
-    tab.until(rb"\^C[^$]*\$ ", 30)
+    tab.until(rb"\^C[^$]*\$ ")
 
 
 def test_keys_that_a_program_does_not_read_do_not_keep_back_acknowledgements(plain_world):
