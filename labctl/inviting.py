@@ -168,6 +168,7 @@ class Inviting:
             self.signing.sessions.end_sessions(account=account.id)
         else:
             self.signing.accounts.add_account(account)
+            self._withdraw_first_links(account)
         if passkey is not None:
             self.signing.credentials.add_passkey(passkey)
         else:
@@ -177,6 +178,14 @@ class Inviting:
         way = "a passkey" if passkey else "a password"
         self.desk.journal.write(signing_in.AUDIT, "account", f"{account.email} chose {way}, invited by {invitation.made_by}", account.email)
         return self.signing.begin(account)
+
+    def _withdraw_first_links(self, account: people.Account) -> None:
+        """Each start prints a link for the first account of IT until there is one: the others open nothing from then on."""
+        if people.Role.IT not in account.roles:
+            return
+        for one in self.invitations.open_invitations():
+            if one.errand is people.Errand.ACCOUNT and people.Role.IT in one.roles and not one.email:
+                self.invitations.withdraw(one.id)
 
     def join(self, code: str, who: str) -> signing_in.Entry:
         """Take a seat by the class's code: `who` is an address, login or name of the roster, or any name where seats are for anybody.

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from api import boards, routes_classes, staying, who
+from api import boards, routes_classes, staying, texts, who
 from api.pages import apps_shown, asking, guide_html, guides, render, seats, sitting, tabs, tasks
 from api.pages.sitting import Seat
 from labctl import errors, wiring
@@ -60,6 +60,7 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
         door=house.door_address,
         console=console,
         consoles=asker.person.owns(seat.seat.environment) and not house.paper and "desktop.js" in render.built(),
+        folder=_folder(seat),
         code=None,
         said=request.query_params.get("said", ""),
     )
@@ -211,11 +212,18 @@ def code(request: Request, asker: asking.Anyone, house: who.House, seat: Seat) -
     )
 
 
+def _folder(seat: sitting.Mine) -> str:
+    """How the folder of files for ssh is called, which knows its own place."""
+    return f"labctl-{seat.slug}-{seat.number}"
+
+
 @router.post("/bundle")
-def bundle(house: who.House, seat: Seat) -> Response:
+def bundle(request: Request, house: who.House, seat: Seat) -> Response:
     """A folder for plain OpenSSH, to be unpacked into the home. Made now and kept nowhere."""
-    files = house.desk.bundle(seat.slug, seat.number).files
-    folder = f"labctl-{seat.slug}-{seat.number}"
+    folder = _folder(seat)
+    how = texts.Texts(render.language(request))("learner.bundle-how", folder=folder)
+    lines = [f"    ssh -F {folder}/config {name}" for name in seats.enterable(house, seat.seat.environment)]
+    files = {**house.desk.bundle(seat.slug, seat.number).files, "README.txt": "\r\n".join([how.unescape(), "", *lines, ""])}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +13,15 @@ from labctl.cli import client, screen
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: who signs in, with which roles.")
 invite = typer.Typer(no_args_is_help=True, help="Links and codes by which people come in. Each is shown once.")
+
+
+class Role(StrEnum):
+    """What an account may be."""
+
+    TRAINER = "trainer"
+    IT = "it"
+    AUTHOR = "author"
+
 
 Email = Annotated[str, typer.Argument(help="Mail address: it names them here; nothing is sent to it.")]
 Name = Annotated[str, typer.Option(help="Their name. Default: whoever has the link says it.")]
@@ -75,7 +85,7 @@ def close(email: Email) -> None:
 @app.command()
 def roles(
     email: Email,
-    role: Annotated[list[str] | None, typer.Option(help="trainer, it or author; may be given more than once.")] = None,
+    role: Annotated[list[Role] | None, typer.Option(help="May be given more than once.")] = None,
     none: Annotated[bool, typer.Option("--none", help="No role: they sit on the seats that rosters give to their address.")] = False,
 ) -> None:
     """Give somebody these roles and no others, at once. The last account of IT keeps that role.
@@ -94,7 +104,7 @@ def roles(
 @invite.command()
 def person(
     email: Email,
-    role: Annotated[list[str] | None, typer.Option(help="trainer, it or author; may be given more than once.")] = None,
+    role: Annotated[list[Role] | None, typer.Option(help="May be given more than once.")] = None,
     name: Name = "",
     json: screen.Json = False,
 ) -> None:

@@ -37,7 +37,8 @@ def sign_in(browser, email="eva@example.org", password=WORDS, **more):
 
 
 def test_the_first_start_makes_a_link_for_it_until_there_is_somebody(house, browser):
-    secret = house.wiring.inviting.first()
+    before, secret = house.wiring.inviting.first(), house.wiring.inviting.first()
+    kept, _ = house.wiring.inviting.person("Otto", "otto@example.org", [Role.IT], who="it")
     page = browser.get(link(house, secret))
     assert page.status_code == 200
     assert "Welcome" in page.text
@@ -45,6 +46,8 @@ def test_the_first_start_makes_a_link_for_it_until_there_is_somebody(house, brow
     assert (done.status_code, done.headers["location"]) == (303, "/")
     assert browser.me() == {"name": "Ida", "role": "it", "classroom": None, "seat": None}
     assert house.wiring.inviting.first() is None
+    assert browser.get(link(house, before)).status_code == 404, "what an earlier start printed makes nobody else IT"
+    assert Browser(house.app).get(link(house, kept)).status_code == 200
 
 
 def test_a_link_is_good_once_and_looking_at_it_does_not_use_it_up(house, browser):

@@ -38,7 +38,6 @@ def test_people_are_invited_listed_given_new_links_signed_out_and_closed(served)
 def test_what_cannot_be_is_refused_in_plain_words(served):
     for words, said in {
         ("invite", "person", "eva"): "not a mail address",
-        ("invite", "person", "eva@example.org", "--role", "king"): "roles",
         ("invite", "code", "nowhere"): "there is no class",
         ("invite", "seat", "nowhere/1"): "there is no",
         ("invite", "trainer", "nowhere", "otto@example.com"): "there is no class",
@@ -49,3 +48,6 @@ def test_what_cannot_be_is_refused_in_plain_words(served):
         assert said in done.stderr.lower(), (words, done.stderr)
         assert "Traceback" not in done.stderr
     assert served("invite", "seat", "monday").returncode == 2
+    done = served("invite", "person", "eva@example.org", "--role", "king")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert all(word in done.stderr for word in ("'king'", "'trainer'", "'it'", "'author'"))

@@ -190,8 +190,9 @@ export class LabDesktop extends HTMLElement {
 
   private stopped(state: string, detail: string): void {
     this.drop();
-    this.status.textContent = detail || this.text(state);
-    this.again.hidden = state === "waiting";
+    const waits = state === "waiting" || state === "unreachable";
+    this.status.textContent = detail || this.text(waits ? "waiting" : state);
+    this.again.hidden = waits;
     this.dispatchEvent(new CustomEvent("lab-stopped", { bubbles: true, detail: state }));
   }
 

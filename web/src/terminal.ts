@@ -11,6 +11,7 @@ import { withNonce } from "./terminal/nonce";
 
 const TEXTS: Record<string, string> = {
   waiting: "Reconnecting to the same shell…",
+  unreachable: "This machine does not answer. Trying again…",
   ended: "The shell has ended.",
   closed: "This seat is closed or starts again. See its page.",
   crowded: "Too many terminals of this seat are open. Close one and try again.",
@@ -192,7 +193,7 @@ export class LabTerminal extends HTMLElement {
 
   private stopped(state: string, detail: string): void {
     this.say(detail || this.text(state));
-    this.again.hidden = state === "waiting";
+    this.again.hidden = state === "waiting" || state === "unreachable";
     this.dispatchEvent(new CustomEvent("lab-stopped", { bubbles: true, detail: state }));
   }
 

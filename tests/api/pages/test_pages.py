@@ -357,6 +357,10 @@ def test_a_learner_gets_a_code_that_no_cache_keeps_and_files_in_a_zip_with_a_pri
         assert "labctl-monday-1/config" in names
         assert archive.getinfo("labctl-monday-1/id").external_attr >> 16 == 0o100600
         config = archive.read("labctl-monday-1/config").decode()
+        how = archive.read("labctl-monday-1/README.txt").decode()
+    assert "Unpack the files into your home folder" in how
+    assert "    ssh -F labctl-monday-1/config box\r\n" in how
+    assert "ssh -F labctl-monday-1/config box" in ada.get(mine).text
     assert "@FOLDER@" not in config
     assert "~/labctl-monday-1/id" in config
 

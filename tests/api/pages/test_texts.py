@@ -31,6 +31,7 @@ FAMILIES = (
     "joining.",
     "console.",
     "error.",
+    "people.link-",
 )
 
 

@@ -8,11 +8,12 @@ export interface Listener {
   opened(machine: string, mode: string, keeps: boolean, source: string): void;
   sized(size: Size): void;
   with(there: There[]): void;
-  /** `state`: waiting (will try again by itself), ended (the shell is over), closed (the seat is), alone, refused. */
-  state(state: "waiting" | "ended" | "closed" | "crowded" | "alone" | "refused" | "stopped", detail: string): void;
+  /** `state`: waiting and unreachable (will try again by itself; the machine did not answer twice), ended (the shell is over), closed (the seat is), alone, refused. */
+  state(state: "waiting" | "unreachable" | "ended" | "closed" | "crowded" | "alone" | "refused" | "stopped", detail: string): void;
 }
 
 const CODES: Record<number, "ended" | "closed" | "crowded" | "stopped"> = { 4000: "ended", 4403: "stopped", 4410: "closed", 4429: "crowded" };
+const UNREACHABLE = 4502;
 const FIRST_WAIT = 300;
 const LONGEST_WAIT = 8000;
 const ACK_BYTES = 16 * 1024;
@@ -27,6 +28,7 @@ export class Connection {
   private ackTimer = 0;
   private over = false;
   private attempts = 0;
+  private unreached = 0;
 
   constructor(
     private readonly tickets: string,
@@ -118,6 +120,7 @@ export class Connection {
       this.socket = null;
       this.taken = 0;
       const state = CODES[event.code];
+      if (event.code === UNREACHABLE) this.unreached++;
       if (state) this.listener.state(state, "");
       else this.later("");
     };
@@ -128,6 +131,7 @@ export class Connection {
     if (said.opened) {
       const opened = said.opened as { machine: string; mode: string; keeps: boolean; source?: string };
       this.wait = FIRST_WAIT;
+      this.unreached = 0;
       this.listener.opened(opened.machine, opened.mode, opened.keeps, opened.source ?? "");
     }
     if (said.size) this.listener.sized(said.size as Size);
@@ -137,7 +141,7 @@ export class Connection {
 
   private later(detail: string): void {
     if (this.over) return;
-    this.listener.state("waiting", detail);
+    this.listener.state(this.unreached > 1 ? "unreachable" : "waiting", detail);
     clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.open(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2);
