@@ -377,6 +377,20 @@ def test_resetting_says_what_is_lost_before_it_does_it(house):
     assert house.wiring.desk.seat("monday", 1)[1].wishes.round == before + 1
 
 
+def test_a_class_that_is_closed_has_no_time_left_and_its_learner_is_told_why_they_are_out(house):
+    house.open()
+    house.settle()
+    trainer = house.client("trainer")
+    assert " left, until " in trainer.get("/class/monday").text
+    trainer.post("/class/monday/close")
+    house.settle()
+    text = trainer.get("/class/monday").text
+    assert " left, until " not in text
+    assert "done after" not in text
+    assert "your seat ends with its class" in house.client().get("/sign-in?next=/seat/abc").text
+    assert "your seat ends with its class" not in house.client().get("/sign-in?next=/open").text
+
+
 def test_closing_by_the_page_removes_everything(house):
     house.open()
     house.settle()
