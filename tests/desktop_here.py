@@ -109,7 +109,9 @@ class Page:
     def __init__(self, url: str, ticket: str | None, *, origin: str | None = None) -> None:
         address = url.replace("http", "ws") + "/ws/desktop"
         self._open = contextlib.ExitStack()
-        connecting = client.connect(address, origin=origin or url, subprotocols=["binary"], max_size=None, compression=None)
+        connecting = client.connect(
+            address, origin=origin or url, subprotocols=["binary"], max_size=None, compression=None, open_timeout=60
+        )
         self.socket = self._open.enter_context(connecting)
         self.told: list[dict] = []
         self.code: int | None = None

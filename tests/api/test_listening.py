@@ -71,6 +71,6 @@ def test_who_asked_once_may_wait_and_ask_again_but_not_slowly(port):
 def test_many_who_ask_nothing_keep_nobody_out(port):
     with contextlib.ExitStack() as stack:
         crowd = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(20)]
-        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False).text == "here"
+        assert httpx.get(f"http://127.0.0.1:{port}/", trust_env=False, timeout=60).text == "here"
         assert len(Quick.waiting) <= Quick.most
         assert ended(crowd[0])

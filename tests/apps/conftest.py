@@ -56,6 +56,7 @@ apps:
             f"{self.api.url}/api/v1/classrooms/monday/seats/{seat}/apps/{app}/enter",
             headers={"Authorization": f"Bearer {self.secrets[name]}"},
             trust_env=False,
+            timeout=60,
         )
 
     def ticket(self, name="ada", seat=1, app="shop"):
@@ -87,6 +88,13 @@ apps:
             client.close()
         answer.text = answer.content.decode("utf-8", "replace")
         return answer
+
+    def status(self, path, **how):
+        """What a request is answered with; 0 where it was cut off, as those are that run while their visit ends."""
+        try:
+            return self.get(path, **how).status
+        except (http.client.HTTPException, ConnectionError):
+            return 0
 
     def told(self, path="/told", **how):
         """What the guest's app was asked: its headers by small names, as lists."""

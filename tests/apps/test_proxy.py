@@ -54,11 +54,11 @@ def test_a_websocket_of_the_apps_own_page_passes(world):
     origin = f"http://{world.host()}"
     headers = {"Cookie": f"{heads.COOKIE}={world.cookie()}"}
     url = f"ws://{world.host()}/ws"
-    with world.line() as line, sockets.connect(url, sock=line, origin=origin, additional_headers=headers) as tab:
+    with world.line() as line, sockets.connect(url, sock=line, origin=origin, additional_headers=headers, open_timeout=60) as tab:
         tab.send("hello")
-        assert tab.recv(10) == "you said hello"
+        assert tab.recv(60) == "you said hello"
         tab.send(b"x" * 1_000_000)
-        assert tab.recv(10) == b"x" * 1_000_000
+        assert tab.recv(60) == b"x" * 1_000_000
 
 
 def test_a_trainer_sees_the_learners_app_and_the_journal_says_so(world):

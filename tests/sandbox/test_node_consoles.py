@@ -49,7 +49,9 @@ def dial(node, place, port, ticket, **more):
     address = node.credentials["url"].replace("https", "wss")
     query = urllib.parse.urlencode({"port": port, "vncticket": ticket})
     headers = {"additional_headers": api.Api(node).headers} | more
-    return sockets.connect(f"{address}/api2/json{N}/{place}/vncwebsocket?{query}", ssl=trusted, compression=None, **headers)
+    return sockets.connect(
+        f"{address}/api2/json{N}/{place}/vncwebsocket?{query}", ssl=trusted, compression=None, open_timeout=60, **headers
+    )
 
 
 def status(node, place, port, ticket, **more):

@@ -14,7 +14,10 @@ from tests import desktop_here
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1", None])
 def test_a_page_from_elsewhere_is_refused_before_anything_is_said(world, origin):
-    with pytest.raises(InvalidStatus) as refused, client.connect(world.api.url.replace("http", "ws") + "/ws/desktop", origin=origin):
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        client.connect(world.api.url.replace("http", "ws") + "/ws/desktop", origin=origin, open_timeout=60),
+    ):
         pass
     assert refused.value.response.status_code == 403
 

@@ -27,7 +27,9 @@ class Tab:
         address = url.replace("http", "ws") + "/ws/terminal"
         # With a bound on what was not read yet the client never sees that the other side closed, and waits ten seconds for it.
         reads = {"max_queue": None} if acks else {"max_queue": 16, "close_timeout": 1}
-        self.socket = self._open.enter_context(sockets.connect(address, origin=origin or url, max_size=None, compression=None, **reads))
+        self.socket = self._open.enter_context(
+            sockets.connect(address, origin=origin or url, max_size=None, compression=None, open_timeout=60, **reads)
+        )
         self.seen = b""
         self.told = []
         self.code = None
@@ -115,6 +117,7 @@ class World(world_here.World):
             json={"machine": "box", **wanted},
             headers={"Authorization": f"Bearer {self.secrets[name]}"},
             trust_env=False,
+            timeout=60,
         )
 
     def ticket(self, name, seat=1, **wanted):

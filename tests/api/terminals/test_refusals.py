@@ -24,7 +24,7 @@ PROMPT = rb"\$ "
 def test_a_page_from_elsewhere_is_refused_before_anything_is_said(world, origin):
     named = origin and origin.format(port=world.api.port)
     address = world.api.url.replace("http", "ws") + "/ws/terminal"
-    with pytest.raises(InvalidStatus) as refused, client.connect(address, origin=named):
+    with pytest.raises(InvalidStatus) as refused, client.connect(address, origin=named, open_timeout=60):
         pass
     assert refused.value.response.status_code == 403
 
