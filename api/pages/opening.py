@@ -97,7 +97,7 @@ def open_class(request: Request, asker: asking.Opens, house: who.House, wanted: 
             spares=_spares(wanted),
             may_join=wanted.join,
         )
-        if pasted.for_anybody(wanted.learners):
+        if pasted.by_code(wanted.learners):
             house.inviting.class_code(room.slug, who=asker.name)
     except REFUSALS as error:
         return _form(request, house, wanted, answers=answers, error=error)

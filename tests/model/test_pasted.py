@@ -32,6 +32,14 @@ def test_an_address_alone_gives_the_name_too():
     assert learner.name == "Grace Hopper"
 
 
+def test_names_alone_are_learners_whose_logins_are_their_own():
+    found = pasted.parse("Ada Lovelace\n  Eva Müller\nÉva Muller\n\n佐藤 花子\nJean-Luc St. Clair\n", "roster")
+    assert [one.name for one in found] == ["Ada Lovelace", "Eva Müller", "Éva Muller", "佐藤 花子", "Jean-Luc St. Clair"]
+    assert [one.login for one in found] == ["ada-lovelace", "eva-muller", "eva-muller-2", "learner", "jean-luc-st-clair"]
+    assert len({one.email for one in found}) == 5
+    assert all(one.email.endswith(pasted.NAMED) for one in found)
+
+
 def test_the_csv_with_a_header_is_read_as_the_roster_reads_it():
     text = 'name,email,login\n"Hopper, Grace",grace@example.org,grace\n'
     assert pasted.parse(text, "roster") == roster.parse(text.encode(), "roster")
@@ -46,7 +54,12 @@ def test_complaints_name_the_line_that_was_pasted():
 @pytest.mark.parametrize(
     ("text", "message", "said"),
     [
-        ("Ada Lovelace", "one line of the list is not right.", [(1, "there is no mail address")]),
+        ("Ada Lovelace, 030 123", "one line of the list is not right.", [(1, "there is no mail address")]),
+        (
+            "Ada\nEva Müller\n\neva  müller\n",
+            "one line of the list is not right.",
+            [(4, "the name 'eva müller' is already on line 2")],
+        ),
         (
             "Ada, ada@example.org\n\nGrace\nAda, ada@example.org\nada@",
             "3 lines of the list are not right.",

@@ -28,6 +28,14 @@ def test_so_many_seats_and_a_code_open_a_class_for_whoever_has_it(house, said):
     assert names == [303, 303, 303, 409]
 
 
+def test_names_alone_open_a_class_with_a_code_and_each_takes_their_own_seat(house):
+    code = shown(opened(house, learners="Ada Lovelace\nEva Müller").text)
+    names = ["eva müller", "Grace Hopper", "Ada Lovelace", "Eva Müller"]
+    assert [Browser(house.app).form("/join", code=code, who=who).status_code for who in names] == [303, 400, 303, 409]
+    assert [one.seat for one in house.wiring.database.sittings("monday")] == [1, 2]
+    assert "names.invalid" not in house.client("trainer").get("/class/monday").text
+
+
 def test_a_full_class_says_so_with_a_button_that_works(house):
     code = shown(opened(house, learners="1 seat").text)
     Browser(house.app).form("/join", code=code, who="Ada")
