@@ -506,6 +506,9 @@ def test_a_hand_stays_up_through_a_swap_and_the_old_address_leads_to_a_button_ho
     ada, old = house.learner(seat=1), house.wiring.desk.seat("monday", 1)[1].id
     ada.post(f"/seat/{old}/help")
     assert "spare" in trainer.post("/class/monday/seat/1/swap").text
+    asked = trainer.get("/class/monday/seat/1/swap").text
+    assert "No spare seat is ready in this class." in asked
+    assert 'action="/class/monday/seat/1/swap"' not in asked
     house.settle()
     gone = ada.get(f"/seat/{old}")
     assert gone.status_code == 404
