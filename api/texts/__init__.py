@@ -1,8 +1,7 @@
 """Every text of the pages, in English, French and German, beside each other in YAML: one catalogue, read once.
 
 What people wrote (names, journals) is not translated and does not belong here; labctl's own refusals are (`errors.yaml`).
-Placeholders are `{name}`; a value that
-is put in is escaped, the catalogue's own text is not, for it is ours.
+Placeholders are `{name}`; a value that is put in is escaped, the catalogue's own text is not, for it is ours.
 """
 
 from __future__ import annotations
