@@ -1,7 +1,8 @@
 """Every text of the pages, in English, French and German, beside each other in YAML: one catalogue, read once.
 
-What people wrote (names, journals) is not translated and does not belong here; labctl's own refusals are (`errors.yaml`).
-Placeholders are `{name}`; a value that is put in is escaped, the catalogue's own text is not, for it is ours.
+What people wrote (names, messages) is not translated and does not belong here; labctl's own refusals are (`errors.yaml`), and what it notes
+down while it works (`notes.yaml`). Placeholders are `{name}`; a value that is put in is escaped, the catalogue's own text is not, for it
+is ours.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import re
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from markupsafe import Markup
+from markupsafe import Markup, escape
+
+from api.texts import sentences
 
 LANGUAGES = ("en", "fr", "de")
 """The first is what is shown where a browser asks for none of them."""
@@ -47,27 +49,37 @@ class Texts:
 
     def count(self, key: str, number: int, **values: Any) -> Markup:
         """The same for a number of things: `key.one` or `key.other`, with `{number}`."""
-        few = (0, 1) if self.language == "fr" else (1,)
-        return self(f"{key}.{'one' if number in few else 'other'}", number=number, **values)
+        return self(f"{key}.{'one' if self._is_one(number) else 'other'}", number=number, **values)
 
-    def word(self, family: str, value: str) -> Markup:
-        """A word of a closed set, such as `status.ready`; as it is where the set grew and the catalogue did not."""
+    def word(self, family: str, value: str, number: int = 1) -> Markup:
+        """A word of a closed set, such as `status.ready`; as it is where the set grew and the catalogue did not. Of several (`number`), the
+        form `status.ready.other` where there is one.
+        """
         key = f"{family}.{value}"
+        if not self._is_one(number) and f"{key}.other" in catalogue():
+            key += ".other"
         return self(key) if key in catalogue() else Markup("{}").format(value)
+
+    def _is_one(self, number: int) -> bool:
+        return number in ((0, 1) if self.language == "fr" else (1,))
 
     def sentence(self, said: str, *, hint: bool = False) -> Markup:
         """A refusal's sentence, which is raised in English, in this language; untranslated, it says that it is English."""
+        given = said
         if not hint:
             # A hint may begin with a command.
             said = said[:1].upper() + said[1:]
         if self.language == LANGUAGES[0] or not said:
             return Markup("{}").format(said)
-        for key, pattern in _sentences():
-            if found := pattern.fullmatch(said[:1].upper() + said[1:]):
-                values = {name: self.word(name, value) if name == "status" else value for name, value in found.groupdict().items()}
-                text = self(key, **values)
-                return text[:1].upper() + text[1:]
-        return Markup('<span lang="en">{}</span>').format(said)
+        said_so = (_said(self.language, one) for one in (said, said[:1].lower() + said[1:], given))
+        text = next(filter(None, said_so), Markup())
+        return text[:1].upper() + text[1:] if text else _english(said)
+
+    def note(self, said: str) -> Markup:
+        """The same for what labctl notes down while it works, and why something went wrong: not made a sentence of."""
+        if self.language == LANGUAGES[0] or not said:
+            return escape(said)
+        return _said(self.language, said) or _english(said)
 
     def known(self, family: str, value: str) -> Markup:
         """The same, but nothing for a word that is none of ours: it came from an address."""
@@ -75,17 +87,55 @@ class Texts:
         return self(key) if key in catalogue() else Markup()
 
 
+WITHIN = frozenset({"note", "what", "where", "place"})
+"""Placeholders that hold labctl's words again."""
+
+_DEEP, _MANY = 6, 20
+"""A line may repeat what a machine said, so it is taken apart so often, and into so many parts, and no more."""
+
+_ABOUT = re.compile(r"([\w.-]+): (.+)", re.DOTALL)
+
+
+@functools.lru_cache(maxsize=8192)
+def _said(language: str, said: str, deep: int = 0) -> Markup:
+    """What labctl said in this language; empty for what nobody translated. Boards say the same of a thousand seats, again and again."""
+    speak, found, parts = Texts(language), index().find(said), said.split("; ", _MANY)
+    told = [_said(language, part, deep + 1) for part in parts] if len(parts) > 1 and deep < _DEEP else []
+    # Several lines in one, unless one of ours is around them all.
+    if told and all(told) and not (found and "note" in found[1] and not catalogue()[found[0]][LANGUAGES[0]].startswith("{")):
+        return _plain("notes.next", language).join(told)
+    if found:
+        return speak(found[0], **{name: _value(speak, deep, name, value) for name, value in found[1].items()})
+    return _apart(language, said, told, deep + 1) if deep < _DEEP else Markup()
+
+
+def _apart(language: str, said: str, told: list[Markup], deep: int) -> Markup:
+    """What happened with what to do about it; several lines of which some are translated; a line about one thing."""
+    for row in index().endings:
+        if said.endswith(row.english) and (first := _said(language, said.removesuffix(row.english).rstrip(), deep)):
+            return first + ("" if first.endswith(".") else ".") + " " + Texts(language)(row.key)
+    if any(told):
+        return _plain("notes.next", language).join(one or _english(part) for one, part in zip(told, said.split("; ", _MANY), strict=True))
+    if (about := _ABOUT.fullmatch(said)) and (text := _said(language, about[2], deep)):
+        return Texts(language)("notes.about", about=about[1], note=text)
+    return Markup()
+
+
+def _value(speak: Texts, deep: int, name: str, value: str) -> str:
+    if name in WITHIN:
+        return (_said(speak.language, value, deep + 1) if deep < _DEEP else Markup()) or _english(value)
+    return speak.word(name, value) if name == "status" else value
+
+
+def _english(said: str) -> Markup:
+    return Markup('<span lang="en">{}</span>').format(said)
+
+
 @functools.cache
-def _sentences() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The English of refusals, with what is put in. Those that are longest without it come first: they say most."""
-    found = []
-    for key, row in catalogue().items():
-        if key.startswith("error."):
-            english = row[LANGUAGES[0]]
-            parts = [(text, name) for text, name, _, _ in string.Formatter().parse(english[:1].upper() + english[1:])]
-            pattern = "".join(re.escape(text) + (f"(?P<{name}>.+?)" if name else "") for text, name in parts)
-            found.append((sum(len(text) for text, _ in parts), key, re.compile(pattern, re.DOTALL)))
-    return tuple((key, pattern) for _, key, pattern in sorted(found, key=lambda one: -one[0]))
+def index() -> sentences.Index:
+    """The English of refusals and notes."""
+    rows = [(key, row[LANGUAGES[0]]) for key, row in catalogue().items() if key.startswith(("error.", "note."))]
+    return sentences.Index(rows, "note.")
 
 
 @functools.cache

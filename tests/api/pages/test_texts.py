@@ -31,6 +31,9 @@ FAMILIES = (
     "joining.",
     "console.",
     "error.",
+    "note.",
+    "notes.",
+    "step.",
     "people.link-",
 )
 
@@ -57,10 +60,10 @@ def test_every_text_is_there_in_every_language():
 def test_every_language_puts_in_the_same_values():
     for key, row in texts.catalogue().items():
         values = {language: {name for _, name, _, _ in string.Formatter().parse(text) if name} for language, text in row.items()}
-        # A refusal may say less in another language: its heading says the rest.
+        # A refusal or a note may say less in another language: its heading says the rest.
         same = (
             all(names <= values["en"] for names in values.values())
-            if key.startswith("error.")
+            if key.startswith(("error.", "note."))
             else len(set(map(frozenset, values.values()))) == 1
         )
         assert same, (key, values)
@@ -77,6 +80,13 @@ def test_every_status_word_and_every_problem_has_its_text():
     known = set(texts.catalogue())
     assert {f"status.{word.value}" for word in lifecycle.Status} <= known
     assert {f"problem.{status}" for status in (400, 401, 403, 404, 409, 422, 500, 503)} <= known
+
+
+def test_a_word_beside_a_number_has_the_form_for_so_many():
+    french = texts.Texts("fr")
+    assert [french.word("status", "ready", number) for number in (0, 1, 3)] == ["prêt", "prêt", "prêts"]
+    assert (french.word("status", "building", 3), french.word("status", "new-one", 3)) == ("construction", "new-one")
+    assert texts.Texts("en").word("status", "ready", 3) == "ready"
 
 
 def test_a_value_is_escaped_and_the_text_is_not():
