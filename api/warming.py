@@ -18,7 +18,7 @@ _NOWHERE = "/api/v1/there-is-nothing-at-this-address"
 
 def warm(app: FastAPI, wired: wiring.Wiring) -> None:
     """Before it is served. Asks the database nothing."""
-    texts.catalogue()
+    texts.index()
     render.prepare()
     # Every board asks for these. With them come what rings the bell, and a password's hash to compare wrong names with.
     assert wired.examining is not None
