@@ -93,12 +93,19 @@ WITHIN = frozenset({"note", "what", "where", "place"})
 _DEEP, _MANY = 6, 20
 """A line may repeat what a machine said, so it is taken apart so often, and into so many parts, and no more."""
 
+_SHORT = 500
+"""Characters of a line whose translation is kept."""
+
 _ABOUT = re.compile(r"([\w.-]+): (.+)", re.DOTALL)
 
 
-@functools.lru_cache(maxsize=8192)
 def _said(language: str, said: str, deep: int = 0) -> Markup:
-    """What labctl said in this language; empty for what nobody translated. Boards say the same of a thousand seats, again and again."""
+    """What labctl said in this language; empty for what nobody translated."""
+    # Boards say the same of a thousand seats, again and again. What is long is mostly somebody's own words, and would only fill the memory.
+    return _kept(language, said, deep) if len(said) <= _SHORT else _made(language, said, deep)
+
+
+def _made(language: str, said: str, deep: int) -> Markup:
     speak, found, parts = Texts(language), index().find(said), said.split("; ", _MANY)
     told = [_said(language, part, deep + 1) for part in parts] if len(parts) > 1 and deep < _DEEP else []
     # Several lines in one, unless one of ours is around them all.
@@ -107,6 +114,9 @@ def _said(language: str, said: str, deep: int = 0) -> Markup:
     if found:
         return speak(found[0], **{name: _value(speak, deep, name, value) for name, value in found[1].items()})
     return _apart(language, said, told, deep + 1) if deep < _DEEP else Markup()
+
+
+_kept = functools.lru_cache(maxsize=8192)(_made)
 
 
 def _apart(language: str, said: str, told: list[Markup], deep: int) -> Markup:

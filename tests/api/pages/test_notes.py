@@ -187,6 +187,11 @@ def test_whatever_a_machine_prints_a_page_can_be_made(odd):
     assert len(texts.Texts("fr").note(odd)) > len(odd), "all of it is shown, in one language or the other"
 
 
+def test_what_is_long_is_said_too_and_what_is_long_beyond_measure_stays_as_it_is():
+    assert texts.Texts("de").note("web: SSH does not answer (" + "x" * 1000 + ")").startswith("web: SSH antwortet nicht (xxx")
+    assert texts.Texts("de").note("web: SSH does not answer (" + "x" * 10_000 + ")").startswith('<span lang="en">web: SSH does not')
+
+
 def test_why_a_class_does_not_fit_is_said_in_every_language():
     short = (
         capacity.Short("plots (by the VNet tags of zone lab, 4 each)", "", 300, 254, "", 254),
