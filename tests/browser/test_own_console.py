@@ -52,6 +52,8 @@ def test_once_the_machines_sshd_is_gone_the_page_offers_its_own_screen_where_the
     world.sshd.close()
     learner.page.reload()
     chromium.until(offer.is_visible, "its own screen is offered")
+    chromium.until(lambda: "does not answer" in learner.page.locator("lab-terminal").inner_text(), "it is said that it does not answer")
+    assert offer.is_visible(), "and it stays offered while that is tried again and again"
     assert offer.get_by_role("link", name="Start again").count() == 1
     offer.get_by_role("link", name="Screen of box").click()
     canvas = learner.page.locator("lab-desktop canvas")

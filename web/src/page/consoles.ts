@@ -1,4 +1,7 @@
 // Where a terminal cannot get in, its tab offers the machine's own screen and starting again ([data-console], own_console.html).
+// In both it is tried again by itself.
+const OUTSIDE = new Set(["waiting", "unreachable"]);
+
 function offer(event: Event, offered: boolean): void {
   const terminal = event.target instanceof Element ? event.target : null;
   if (terminal?.localName !== "lab-terminal") return;
@@ -6,6 +9,6 @@ function offer(event: Event, offered: boolean): void {
   if (found) found.hidden = !offered;
 }
 
-document.addEventListener("lab-stopped", (event) => offer(event, (event as CustomEvent<string>).detail === "waiting"));
+document.addEventListener("lab-stopped", (event) => offer(event, OUTSIDE.has((event as CustomEvent<string>).detail)));
 document.addEventListener("lab-opened", (event) => offer(event, false));
 export {};
