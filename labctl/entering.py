@@ -1,6 +1,6 @@
 """Who may go in where, now: asked at each connection, each channel and each second by the door, and by whoever opens a terminal.
 
-A seat may be entered while it is READY under a lease that has begun and not ended (`lifecycle.enterable`); nothing else is looked
+A seat may be entered while it is READY under a lease that has begun and not ended (`readiness.enterable`); nothing else is looked
 at. One-time codes are for learners without a key (`access.md` 2.4). Bytes are moved by `labctl.door`, not here.
 """
 
@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from labctl import desk as desk_
 from labctl import errors, ports
-from labctl.model import lifecycle, passage
+from labctl.model import lifecycle, passage, readiness
 from labctl.model.classroom import Seat
 from labctl.model.environment import Environment, Machine, State
 from labctl.model.plan import Plan, PlannedMachine
@@ -96,7 +96,7 @@ class Entering:
         return self._principals[key]
 
     def _enterable(self, env: Environment) -> bool:
-        return lifecycle.enterable(env, self.desk.clock.now())
+        return readiness.enterable(env, self.desk.clock.now())
 
     def _looked_at(self, env: Environment) -> bool:
         now = self.desk.clock.now()

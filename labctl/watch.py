@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from labctl import errors, ports
-from labctl.model import lifecycle
+from labctl.model import readiness
 from labctl.model.environment import Environment
 
 LOG = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Watch:
         labctl cannot see a machine does not mean that its learner cannot.
         """
         now = self.clock.now()
-        resting = [env for env in self.environments.environments() if lifecycle.at_rest(env, now)]
+        resting = [env for env in self.environments.environments() if readiness.at_rest(env, now)]
         if not resting:
             return ()
         try:
@@ -54,10 +54,10 @@ class Watch:
             return False  # somebody works on it, and will see for themselves
         try:
             now, fresh = self.clock.now(), self.environments.environment(env.id)
-            if fresh.facts != env.facts or not lifecycle.at_rest(fresh, now):
+            if fresh.facts != env.facts or not readiness.at_rest(fresh, now):
                 return False  # what was seen may have been a reset's
             reason = "; ".join(f"{name} {what}" for name, what in found)
-            self.environments.settle(claim, lifecycle.noticed(fresh, found[0][0], reason, now))
+            self.environments.settle(claim, readiness.noticed(fresh, found[0][0], reason, now))
             self.journal.write(env.id, "resume", f"found: {reason}")
         except errors.ClaimLost as lost:
             LOG.warning("%s", lost)

@@ -12,7 +12,7 @@ stands on them is built only when they are READY. A bake that fails for good is 
 GONE with its trouble kept, which is what the seats that stand on it show.
 
 A READY (or CONFIGURED) environment that was given to another learner is handed over (to CONFIGURED: proven again). A READY one
-whose kept state has run out is tidied and stays READY; one whose machine was found not to run (`noticed`) is resumed.
+whose kept state has run out is tidied and stays READY; one whose machine was found not to run (`readiness.noticed`) is resumed.
 
 Pure: no clock, no store. Nothing else in the house chooses a step. A reset settles to CONFIGURED, so that the proof is due
 again: ready is earned each time. Suspend stands in the table; the desk does not offer it yet.
@@ -245,25 +245,6 @@ def fail(env: Environment, step: Step, failure: Failure, now: datetime) -> Facts
         node=failure.node,
     )
     return replace(env.facts, doing=None, doing_since=None, trouble=trouble)
-
-
-def at_rest(env: Environment, now: datetime) -> bool:
-    """Whether it is a learner's (or a spare) that is ready and nothing is due: all its machines should run."""
-    return not env.golden and not env.wishes.aside and env.facts.doing is None and status(env, now) is Status.READY
-
-
-def noticed(env: Environment, machine: str, reason: str, now: datetime) -> Facts:
-    """Facts of one at rest of which a machine was found not to run: not ready any more, and resumed from now on."""
-    return replace(env.facts, trouble=Trouble(Step.RESUME, reason, 0, now, now, env.wishes.round, machine=machine))
-
-
-def enterable(env: Environment, now: datetime) -> bool:
-    """Whether its learner may be in: it is ready, or was and a machine of it is being switched on again. The others of the seat may
-    run, and what was noticed may be wrong, so nobody is put out for that.
-    """
-    if env.wishes.aside or leaving(env, now):
-        return False
-    return status(env, now) is Status.READY or (env.facts.state is State.READY and due(env, now) is Step.RESUME)
 
 
 def _cause(env: Environment) -> str:

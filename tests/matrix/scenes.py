@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from labctl.model import lifecycle
+from labctl.model import readiness
 from labctl.model.environment import State, Wanted
 from tests import fakes
 from tests.infra import node_plans
@@ -76,7 +76,7 @@ def _resume(house: House) -> None:
     environments = house.wired().environments
     claim = environments.claim(env.id, "the watch", timedelta(minutes=1))
     assert claim is not None
-    environments.settle(claim, lifecycle.noticed(env, env.facts.machines[0].name, "is switched off", house.now))
+    environments.settle(claim, readiness.noticed(env, env.facts.machines[0].name, "is switched off", house.now))
     environments.release(claim)
 
 
