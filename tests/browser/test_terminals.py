@@ -57,7 +57,7 @@ def test_a_terminal_opens_types_keeps_its_height_and_comes_back_after_the_api_we
 def test_a_machine_that_does_not_answer_is_said_to_be_so_with_what_to_do(learner):
     chromium.until(lambda: "does not answer" in learner.page.locator(".lab-line").inner_text(), "the page says so", seconds=60)
     assert learner.page.get_by_role("button", name="Open again").count() == 0, "it is tried again by itself"
-    assert learner.page.get_by_role("link", name="Start again").is_visible()
+    assert learner.page.locator("#terminal-box").get_by_role("link", name="Start again").is_visible()
 
 
 def test_a_block_of_the_guide_is_typed_into_a_terminal_that_was_not_seen_yet(learner):
