@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -147,11 +148,20 @@ def test_what_a_source_writes_after_cloning_is_not_in_the_clone(house, vmid):
 
 SLOW_COPY = """#!/bin/sh
 for target; do :; done
+echo $$ > "$0.pid"
 mkdir "$target" && touch "$target/file0"
 while [ ! -e "$0.go-on" ]; do sleep 0.02; done
 exec /bin/cp "$@"
 """
 """A `cp` that has begun, and goes on when it is told to."""
+
+
+def is_script(command):
+    """Whether the process is not yet the real `cp`, which a node back again ends as its own: a script it could not know."""
+    try:
+        return command.read_bytes().startswith(b"/bin/sh\0")
+    except OSError:  # over already
+        return False
 
 
 def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(house, vmid, tmp_path):
@@ -179,6 +189,9 @@ def test_a_full_clone_killed_in_the_middle_leaves_nothing_once_the_node_is_back(
         assert "done" not in clone.stdout.read()
     assert layers(house) > before
     copy.with_name("cp.go-on").touch()
+    command = Path("/proc", copy.with_name("cp.pid").read_text().strip(), "cmdline")
+    while is_script(command):
+        time.sleep(0.01)
     again = house.reopened()
     assert layers(house) == before
     again.destroy(vmid + 1)
