@@ -105,7 +105,7 @@ class House:
 
     def rest(self) -> None:
         """Until no task of the node runs any more."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while any("status" not in facts for facts in self.here.node.tasks.known().values()):
             if time.monotonic() > deadline:
                 raise AssertionError("tasks of the node do not end")

@@ -85,7 +85,7 @@ class House:
     def console(self, vmid: int) -> str:
         return (self.home / "guests" / f"{self.name}-{vmid}" / "console.log").read_text(errors="replace")[-2000:]
 
-    def banner(self, vmid: int, within: float = 20) -> bytes:
+    def banner(self, vmid: int, within: float = 120) -> bytes:
         deadline = time.monotonic() + within
         while time.monotonic() < deadline:
             try:
