@@ -8,6 +8,7 @@ runs the readiness checks. All machines of an environment are done at once. How 
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -103,22 +104,16 @@ class Prober:
     ) -> None:
         """See `ports.Prober`."""
         first = next((machine for machine in machines if plan.machine(machine.name).family == "linux"), None)
-        looks = neighbours is not None and first is not None and self._walls.claim(plan.classroom)
-        met: Sequence[Machine] | None = None
 
         def one(machine: Machine, tell: ports.Progress) -> None:
             planned = plan.machine(machine.name)
             if planned.family == "linux":
-                self._prove(plan, planned, machine, folder, tell, met if machine is first else None)
+                self._prove(plan, planned, machine, folder, tell, neighbours if machine is first else None)
 
         try:
-            met = neighbours() if looks and neighbours else None
             ssh_parallel.each(machines, one, progress)
-        except BaseException as error:
-            if looks:
-                self._walls.forget(plan.classroom)
-            if isinstance(error, ssh_isolation.Reached):
-                error.machine = ""
+        except ssh_isolation.Reached as error:
+            error.machine = ""
             raise
         finally:
             self.leave(plan.environment)
@@ -200,7 +195,7 @@ class Prober:
         machine: Machine,
         folder: Path,
         tell: ports.Progress,
-        met: Sequence[Machine] | None,
+        neighbours: ports.Neighbours | None,
     ) -> None:
         checks = [check for check in plan.checks if check.machine == machine.name]
         entered = "terminal" in planned.access
@@ -210,8 +205,8 @@ class Prober:
             if not entered and not connection.certified:
                 # Nobody else will log in here: that labctl can again, after a reset say, is to be seen now.
                 self._meet(trust, machine)
-            if met is not None:
-                self._walls.look(machine, met, connection, tell)
+            if neighbours is not None:
+                self._walls.proven(plan.classroom, functools.partial(self._look, machine, neighbours, connection, tell))
             # After a start the services of the lab may come later than sshd; a degraded system is for the checks to judge.
             connection.root("timeout 60 systemctl is-system-running --wait >/dev/null 2>&1; exit 0\n", timeout=70)
             if entered:
@@ -231,6 +226,9 @@ class Prober:
 
                 ssh_desktops.prove(plan, planned, machine, self._authority, port=self._port)
                 tell(f"{machine.name}: its desktop shows a picture")
+
+    def _look(self, machine: Machine, neighbours: ports.Neighbours, connection: ssh_connection.Connection, tell: ports.Progress) -> bool:
+        return self._walls.look(machine, neighbours(), connection, tell)
 
     def _entered(
         self, plan: Plan, machine: Machine, trust: ssh_connection.Trust, ending: contextlib.ExitStack

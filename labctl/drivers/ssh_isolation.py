@@ -1,14 +1,16 @@
 """Whether a guest is as alone on the management network as it should be (`access.md` 1.2, 1.3): tried from inside, by its root.
 
 It dials its neighbours and labctl itself. Whoever answers, be it only to refuse, could be reached; who is walled off is silent. All dials
-go out at once in one script, so that the look costs half a second, and only the first seat of a class pays it.
+go out at once in one script, so that the look costs half a second, and only the first seat of a class pays it;
+seats proven at the same time wait for what it finds, so none is called ready by luck.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from labctl import errors, ports
@@ -51,19 +53,36 @@ class Walls:
         self._patience = patience
         self._guard = threading.Lock()
         self._until: dict[str, float] = {}
+        self._looks: dict[str, Future[Reached | None]] = {}
 
-    def claim(self, classroom: str) -> bool:
-        """Whether the caller is the one to look at this class now; it says `forget` when nothing comes of it."""
-        with self._guard:
-            due = self._until.get(classroom, 0.0) <= time.monotonic()
-            if due:
-                self._until[classroom] = time.monotonic() + BELIEVED
-        return due
-
-    def forget(self, classroom: str) -> None:
-        """The look came to nothing: the next one looks again."""
-        with self._guard:
-            self._until.pop(classroom, None)
+    def proven(self, classroom: str, look: Callable[[], bool]) -> None:
+        """Returns when this class is known to be walled: by an earlier look, by one that another seat takes just now, or by `look`, which
+        says whether it holds for the whole class. A Reached is that of all who waited for it; after any other error the next one looks.
+        """
+        while True:
+            with self._guard:
+                if self._until.get(classroom, 0.0) > time.monotonic():
+                    return
+                theirs = self._looks.get(classroom)
+                if theirs is None:
+                    mine = self._looks[classroom] = Future()
+                    break
+            if (found := theirs.result()) is not None:
+                raise Reached(found.message, hint=found.hint)
+        wrong: Reached | None = None
+        try:
+            holds = look()
+        except Reached as error:
+            wrong = error
+            raise
+        else:
+            if holds:
+                with self._guard:
+                    self._until[classroom] = time.monotonic() + BELIEVED
+        finally:
+            with self._guard:
+                del self._looks[classroom]
+            mine.set_result(wrong)
 
     def targets(self, machine: Machine, neighbours: Sequence[Machine]) -> list[Target]:
         """Whom this machine is to dial in vain."""
@@ -71,18 +90,20 @@ class Walls:
         found = [Target(f"its neighbour {one.name}", one.address, 22) for one in others]
         return found + [Target("labctl itself", str(self._site.own_address), port, labctl=True) for port in self._doors]
 
-    def look(self, machine: Machine, neighbours: Sequence[Machine], connection: ssh_connection.Connection, tell: ports.Progress) -> None:
-        """Raises Reached, or Unreachable when the guest ends the connection."""
+    def look(self, machine: Machine, neighbours: Sequence[Machine], connection: ssh_connection.Connection, tell: ports.Progress) -> bool:
+        """Whether this holds for the whole class: not while there is no neighbour to try. Raises Reached, or Unreachable when the guest
+        ends the connection.
+        """
         wanted, begun = self.targets(machine, neighbours), time.monotonic()
         while True:
             answered = read(connection.root(script(wanted), timeout=30).stdout, wanted)
             if answered is None:
                 tell(f"{machine.name}: lacks bash or timeout to try the management network with: its walls are NOT proven")
-                return
+                return True  # its like would lack them too
             if not answered:
                 whom = "labctl (there is no neighbour to try yet)" if wanted[0].labctl else "labctl and its neighbours"
                 tell(f"{machine.name}: cannot reach {whom} over the management network ({time.monotonic() - begun:.1f} s)")
-                return
+                return not wanted[0].labctl
             if time.monotonic() - begun >= self._patience:
                 raise _refusal(machine, answered, self._site)
             time.sleep(1.0)  # the pause between two looks at a node that is putting rules in force
