@@ -10,7 +10,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, shapes, staying, who
 from api import seen as seen_
-from api.pages import asking, board_stream, moments, render
+from api.pages import asking, board_stream, moments, render, sitting
 from labctl import desk, errors
 from labctl.model.people import Right
 
@@ -91,7 +91,9 @@ async def board_events(
     *,
     wall: bool = False,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Parts of the board (or its wall) as they change: everything first, again after each reconnect. `closed` at the end."""
+    """Parts of the board (or its wall) as they change: everything first, again after each reconnect. `over` when the class is
+    closed, `closed` when it is gone.
+    """
     told = _told(request, watching, wall=wall)
     async with staying.following(request, asker, lambda person: person.may(Right.SEE_CLASS, slug), told) as events:
         async for event in events:
@@ -100,9 +102,13 @@ async def board_events(
 
 async def _told(request: Request, watching: AsyncIterator[boards.Change], *, wall: bool) -> AsyncIterator[ServerSentEvent]:
     stream = board_stream.Stream(request.app.state.rows, render.language(request), render.zone(request), wall=wall)
+    ended = False
     async for change in watching:
         if text := stream.text(change):
             yield ServerSentEvent(raw_data=text, id=change.id, retry=1000 if change.whole else None)
+        if change.board.classroom.closed is not None and not ended:
+            ended = True
+            yield sitting.OVER
         if change.over:
             yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
 

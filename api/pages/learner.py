@@ -37,6 +37,7 @@ def seat_page(request: Request, asker: asking.Anyone, house: who.House, seat: Se
         frames=apps.origins,
         apps=apps,
         mine=seat,
+        over=seat.over,
         room=seat.board.classroom,
         seat=seat.seat,
         now=seat.board.now,
@@ -83,7 +84,7 @@ async def seat_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """The seat's own state as it changes, and the boxes on this page of its guide; of others nothing is sent. `ready` when it has become
     so since the page was made, which has `shown` another status; the question for help when the `hand` of the page is no longer how it
-    is; `moved` when the machines went to another seat.
+    is; `over` when labctl takes nothing of the seat any more; `moved` when the machines went to another seat.
     """
     told = _told(request, asker, house, seat, watching, page, ready=shown in ("", "ready"), hand=hand)
     async with staying.following(request, asker, lambda person: _stays(person, seat), told) as events:
@@ -110,7 +111,7 @@ async def _told(
 ) -> AsyncIterator[ServerSentEvent]:
     spoken, zone = render.language(request), render.zone(request)
     own = asker.person.owns(seat.seat.environment)
-    before, boxes = "", tasks.Boxes(house, seat, page, own=own)
+    before, ended, boxes = "", False, tasks.Boxes(house, seat, page, own=own)
     patrol = asyncio.create_task(tasks.patrol(house, seat)) if own else None
     try:
         async for change in watching:
@@ -118,7 +119,8 @@ async def _told(
             if now is None or now.environment != seat.seat.environment:
                 yield ServerSentEvent(raw_data="moved", event="moved", id=change.id)
                 return
-            text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, now=change.board.now)
+            over = sitting.over(change.board.classroom, now)
+            text = render.fragment("learner_state.html", spoken, zone, seat=now, room=change.board.classroom, over=over)
             if text != before:
                 before = text
                 part = f'<hx-partial hx-target="#state" hx-swap="outerMorph">{text}</hx-partial>'
@@ -126,13 +128,16 @@ async def _told(
             if (now.hand_since is not None) != hand:
                 hand = not hand
                 # Not at every change of the seat: whoever types what it is about keeps what they typed.
-                text_ = render.fragment("learner_hand.html", spoken, zone, seat=now)
+                text_ = render.fragment("learner_hand.html", spoken, zone, seat=now, over=over)
                 yield ServerSentEvent(raw_data=f'<hx-partial hx-target="#hand" hx-swap="outerMorph">{text_}</hx-partial>', id=change.id)
             for part in await to_thread.run_sync(boxes.changed, now, spoken, zone):
                 yield ServerSentEvent(raw_data=part, id=change.id)
             if now.status == "ready" and not ready:
                 yield ServerSentEvent(raw_data="ready", event="ready", id=change.id)
             ready = now.status == "ready"
+            if over and not ended:
+                yield sitting.OVER
+            ended = over
             if change.over:
                 yield ServerSentEvent(raw_data="over", event="closed", id=change.id)
     finally:

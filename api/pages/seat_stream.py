@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from api import boards, routes_classes, staying, who
-from api.pages import asking, render, seats
+from api.pages import asking, render, seats, sitting
 from api.pages.classes import Slug
 from labctl import wiring
 from labctl.model.people import Right
@@ -38,7 +38,7 @@ async def seat_events(
     shown: str = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """The part `now` whenever it is another; `ready` when the seat has become so since the page was made, which has `shown` another
-    status: then there is something to watch.
+    status: then there is something to watch; `over` when labctl takes nothing of the seat any more.
     """
     told = _told(request, house, watching, number, mode, ready=shown in ("", "ready"))
     async with staying.following(request, asker, lambda person: person.may(Right.SEE_CLASS, slug), told) as events:
@@ -49,13 +49,15 @@ async def seat_events(
 async def _told(
     request: Request, house: wiring.Wiring, watching: AsyncIterator[boards.Change], number: int, mode: str, *, ready: bool
 ) -> AsyncIterator[ServerSentEvent]:
-    spoken, zone, before = render.language(request), render.zone(request), ""
+    spoken, zone, before, ended = render.language(request), render.zone(request), "", False
     async for change in watching:
         now = change.seen.seats.get(number)
         if now is None:
             continue
         hand = house.helping.hand(now.classroom, number) if now.hand_since else None
-        text = render.fragment("seat_now.html", spoken, zone, seat=now, room=change.board.classroom, hand=hand, mode=mode)
+        room = change.board.classroom
+        over = sitting.over(room, now)
+        text = render.fragment("seat_now.html", spoken, zone, seat=now, room=room, hand=hand, mode=mode, over=over)
         if text != before:
             before = text
             part = f'<hx-partial hx-target="#now" hx-swap="outerMorph">{text}</hx-partial>'
@@ -63,5 +65,8 @@ async def _told(
         if now.status == "ready" and not ready:
             yield ServerSentEvent(raw_data="ready", event="ready", id=change.id)
         ready = now.status == "ready"
+        if over and not ended:
+            yield sitting.OVER
+        ended = over
         if change.over:
             yield ServerSentEvent(raw_data="over", event="closed", id=change.id)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from api import boards, routes_classes, shapes, who
-from api.pages import apps_shown, asking, classes, render
+from api.pages import apps_shown, asking, classes, render, sitting
 from api.pages.classes import Slug, Text
 from labctl import errors
 
@@ -82,6 +82,7 @@ def seat(
         door=house.door_address,
         room=seen.classroom,
         seat=one,
+        over=sitting.over(seen.classroom, one),
         now=seen.now,
         lines=lines,
         hand=house.helping.hand(slug, number),

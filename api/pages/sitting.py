@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Path
+from fastapi.sse import ServerSentEvent
 
 from api import boards, routes_classes, shapes, who
 from api.pages import asking
 from labctl import errors
+
+LEAVING = ("removing", "gone")
+"""Status words of a seat that takes nothing any more, whatever its class does."""
+
+OVER = ServerSentEvent(raw_data="over", event="over")
+"""Tells an open page that this has come; what was typed on it stays to be seen (`web/src/page/over.ts`)."""
 
 EnvironmentId = Annotated[str, Path(min_length=1, max_length=40)]
 
@@ -22,6 +29,16 @@ class Mine:
     number: int
     board: shapes.Board
     seat: shapes.SeatShape
+
+    @property
+    def over(self) -> bool:
+        """See `over`."""
+        return over(self.board.classroom, self.seat)
+
+
+def over(room: shapes.ClassroomShape, seat: shapes.SeatShape) -> bool:
+    """Whether the class is over for that seat: labctl refuses whatever is still done there, so its pages do not offer it."""
+    return room.closed is not None or seat.status in LEAVING
 
 
 def mine(asker: asking.Anyone, house: who.House, known: routes_classes.Notes, environment: EnvironmentId) -> Mine:

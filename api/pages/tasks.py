@@ -56,11 +56,12 @@ class Boxes:
         if not book.pages:  # the class is over, and its course was put away with it
             return []
         page = book.pages[min(max(1, self._page), len(book.pages)) - 1]
+        # Also when the class is over: what was typed into a box is still to be seen, and the page itself offers it no more.
         texts = {"score": render.fragment("guide_score.html", spoken, zone, guide=book)}
         for box in (book.boxes[task] for task in page.tasks if task in book.boxes):
             address = f"/seat/{seat.environment}"
             texts[f"task-{box.id}"] = render.fragment(
-                "task.html", spoken, zone, box=box, address=address, shown=self._page, own=self._own, wrong=""
+                "task.html", spoken, zone, box=box, address=address, shown=self._page, own=self._own, wrong="", over=False
             )
         fresh = {name: text for name, text in texts.items() if self._sent.get(name) != text}
         self._sent.update(fresh)
@@ -84,7 +85,7 @@ def _box(
         return RedirectResponse(f"{address}?page={page}#task-{task}", status_code=303)
     said = guides.words(house, seat.seat.environment, render.language(request))
     box = house.examining.box(seat.slug, seat.number, task, said)
-    return render.render(request, "task.html", box=box, address=address, shown=page, own=own, wrong=wrong)
+    return render.render(request, "task.html", box=box, address=address, shown=page, own=own, wrong=wrong, over=False)
 
 
 def _done(request: Request, house: who.House, seat: Mine, task: str, page: int, act: Callable[[], object]) -> Response:

@@ -102,6 +102,7 @@ export class LabDesktop extends HTMLElement {
     });
     this.button(this.stop, "stop", () => this.connection?.stop());
     this.again.hidden = this.stop.hidden = true;
+    this.again.className = "while-open";
     const full = this.button(document.createElement("button"), "full", () => void this.requestFullscreen());
     const help = document.createElement("small");
     help.textContent = this.text("leave");

@@ -6,6 +6,7 @@ import "./page/drafts";
 import "./page/copying";
 import "./page/once";
 import "./page/checking";
+import "./page/over";
 import "./page/moving";
 import "./page/asking";
 import "./page/board";

@@ -148,6 +148,7 @@ export class LabTerminal extends HTMLElement {
     this.with.className = "lab-with";
     this.with.setAttribute("role", "status");
     this.again.type = "button";
+    this.again.className = "while-open";
     this.again.hidden = true;
     this.again.textContent = this.text("again");
     this.again.onclick = () => {

@@ -122,6 +122,7 @@ def test_the_board_of_a_page_follows_over_a_real_socket_and_ends_with_the_class(
     watched.wiring.helping.raise_hand("monday", 2, "", who="grace")
     assert "Grace Hopper asks for help." in viewer.until(lambda event: "#news" in event["data"])["data"]
     watched.wiring.desk.close("monday", who="trainer")
+    assert viewer.until(lambda event: event.get("event") == "over")
     watched.settle()
     assert viewer.until(lambda event: event.get("event") == "closed")
 
@@ -144,6 +145,7 @@ def test_a_learners_stream_lasts_until_the_class_is_gone_with_its_course(watched
     viewer = view(f"/seat/{environment}/events", watched.secrets["learner-monday-1"])
     viewer.next()
     watched.wiring.desk.close("monday", who="trainer")
+    assert viewer.until(lambda event: event.get("event") == "over")
     watched.settle()
     assert viewer.until(lambda event: event.get("event") == "closed")
 
@@ -208,6 +210,7 @@ def test_a_trainers_page_of_a_seat_says_what_becomes_of_it_and_when_there_is_som
     watched.settle()
     assert viewer.until(lambda event: event.get("event") == "ready")
     watched.client("trainer").post("/class/monday/close")
+    assert viewer.until(lambda event: event.get("event") == "over")
     watched.settle()
     assert viewer.until(lambda event: event.get("event") == "closed")
 
