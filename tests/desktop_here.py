@@ -54,7 +54,9 @@ class Desktop:
         with os.fdopen(reading) as told:
             self.display = f":{told.readline().strip()}"
         keep = f"stty -icanon -echo; touch {self._typed}.ready; exec cat > {self._typed}"
-        self._window = self._run(["xterm", "-geometry", "200x100+0+0", "-e", "sh", "-c", keep], DISPLAY=self.display) if windows else None
+        # -wf: nothing runs in it, so nothing is ready, before the window is there to be typed into.
+        words = ["xterm", "-wf", "-geometry", "200x100+0+0", "-e", "sh", "-c", keep]
+        self._window = self._run(words, DISPLAY=self.display) if windows else None
         until(lambda: not windows or Path(f"{self._typed}.ready").exists())
 
     def _run(self, words, *, pass_fds=(), **more):

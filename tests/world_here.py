@@ -153,6 +153,8 @@ class World:
         """Of both machines; what ran in it ends too."""
         for sockets in self.ground.glob("tmux*/tmux-2201/labctl"):
             subprocess.run(["tmux", "-S", sockets, "kill-server"], check=False, capture_output=True)
+            # On its way out it still takes connections, and ends them: the next terminal would be over before it began.
+            wait_for(lambda sockets=sockets: not _listened_at(sockets))
 
     def close(self) -> None:
         self.api.close()
@@ -194,6 +196,11 @@ def wait_for(look, seconds: float = 60) -> None:
     while not look():
         assert time.monotonic() < end, "not within the time"
         time.sleep(0.02)
+
+
+def _listened_at(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(place)) == 0
 
 
 def fixtures(make: Callable[[Path], Any]) -> tuple[Any, Any, Any]:

@@ -55,8 +55,10 @@ class Chromium:
     def __init__(self, tmp_path):
         self.world = World(tmp_path)
         self._playwright = sync_api.sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--no-proxy-server"])
+        how = ["--no-sandbox", "--no-proxy-server"]
+        self._browser = self._playwright.chromium.launch(executable_path=CHROMIUM, args=how, timeout=180_000)
         self.context = self._browser.new_context()
+        self.context.set_default_timeout(60_000)
         database, clock = self.world.wiring.database, self.world.wiring.clock
         for seat, name in ((1, "ada"), (2, "grace")):
             database.sit(people.Sitting("monday", seat, name))

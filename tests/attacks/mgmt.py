@@ -65,10 +65,12 @@ def ping(address, port):
     until = time.monotonic() + WAIT
     try:
         s.sendto(packet, (address, 0))
-        while time.monotonic() < until:
+        while True:  # an answer that is there counts, however late one looks
             answer, (whom, _) = s.recvfrom(2048)
             if whom == address and answer[20] == 0 and answer[24:26] == packet[4:6]:
                 return True
+            if time.monotonic() > until:
+                return False
     except OSError:
         pass
     finally:
@@ -81,10 +83,12 @@ def six(address, port):
     until = time.monotonic() + WAIT
     try:
         s.sendto(struct.pack('!BBHHH', 128, 0, 0, 7, 7) + b'labctl--', (address + '%' + CARD, 0))
-        while time.monotonic() < until:
+        while True:
             answer, whom = s.recvfrom(2048)
             if answer[0] == 129 and socket.inet_pton(socket.AF_INET6, whom[0].partition('%')[0]).hex() not in own:
                 return True
+            if time.monotonic() > until:
+                return False
     except OSError:
         pass
     finally:

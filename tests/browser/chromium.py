@@ -126,7 +126,7 @@ class Chromium:
 
     def __enter__(self) -> Self:
         playwright = self._open.enter_context(self._playwright)
-        self._browser = playwright.chromium.launch(executable_path=_program(), args=SANDBOX)
+        self._browser = playwright.chromium.launch(executable_path=_program(), args=SANDBOX, timeout=180_000)
         self._open.callback(self._browser.close)
         return self
 

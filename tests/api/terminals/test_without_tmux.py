@@ -39,13 +39,12 @@ def test_a_page_that_acknowledges_nothing_is_sent_no_more_and_goes_on_when_it_do
     tab.type("yes | head -c 4000000; echo all$((1+1))\r")
     while len(tab.seen) <= viewer.AHEAD:
         assert tab.take(), "it is kept back too early"
-    tab.quiet(2.0)
-    assert viewer.AHEAD < len(tab.seen) < viewer.AHEAD + 256 * 1024
-    stopped = len(tab.seen)
-    tab.quiet(1.0)
-    assert len(tab.seen) == stopped
+    # What was on its way may come late, but the bound holds however long one waits.
+    for _ in range(2):
+        tab.quiet(1.5)
+        assert viewer.AHEAD < len(tab.seen) < viewer.AHEAD + 256 * 1024
     tab._acks = True
-    tab.say(ack=stopped)
+    tab.say(ack=len(tab.seen))
     tab.until(rb"all2", 60)
 
 
@@ -62,8 +61,9 @@ def test_keys_that_a_program_does_not_read_do_not_keep_back_acknowledgements(pla
     # The program writes first and reads afterwards: were its output kept back behind its input, both would wait for ever.
     tab = plain_world.tab("grace", 2, acks=False)
     tab.until(PROMPT)
-    tab.type("stty -echo -icanon; yes | head -c 2000000; head -c 400000 | cat > /dev/null; echo all$((1+1))\r")
-    tab.quiet(0.5)
+    tab.type("stty -echo -icanon; echo be''gun; yes | head -c 2000000; head -c 400000 | cat > /dev/null; echo all$((1+1))\r")
+    # Before that the terminal takes whole lines only, and drops what is longer.
+    tab.until(rb"begun")
     for _ in range(40):
         tab.type("x" * 10_000)
     tab._acks = True
