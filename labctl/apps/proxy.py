@@ -23,6 +23,8 @@ from labctl.model import web_apps
 ENTER = "/.labctl/enter"
 
 HEAD_SECONDS = 10.0
+LAST_SECONDS = 5.0
+"""After an answer, for what the browser still sends."""
 UNKNOWN = 500
 """Connections that have not shown a cookie yet."""
 SEAT = 96
@@ -80,6 +82,7 @@ class House:
         try:
             if sum(one.visit is None for one in self.lines) <= UNKNOWN:
                 await self._served(bodies.Reading(reader), line)
+                await _let_finish(reader, writer)
         except (heads.Wrong, OSError, asyncssh.Error, TimeoutError, ValueError) as error:
             _log.info("a connection ended: %s", type(error).__name__)
         finally:
@@ -183,6 +186,15 @@ class House:
     async def _say(self, line: Line, status: int, what: str, language: str) -> None:
         line.writer.write(words.answer(status, what, language, self.place.labctl))
         await line.writer.drain()
+
+
+async def _let_finish(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A connection that is closed over bytes nobody read is reset, and whoever was refused while they sent a file would never see why."""
+    writer.write_eof()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_SECONDS):
+            while await reader.read(bodies.PIECE):
+                continue
 
 
 async def _answer(inside: bodies.Reading, line: Line, *, upgrade: bool) -> heads.Answer:

@@ -236,6 +236,10 @@ def test_what_two_readers_could_take_for_two_things_is_refused(world, head):
     assert world.raw((head.format(host=world.host()) + cookie + "\r\n").encode()).startswith(b"HTTP/1.1 400")
 
 
+def test_whoever_is_refused_while_they_send_a_file_is_told(world):
+    assert world.get("/told", method="POST", body=b"x" * 32_000_000).status == 401
+
+
 def test_a_second_request_behind_the_first_reaches_nobody(world):
     one = f"GET /told?first HTTP/1.1\r\nHost: {world.host()}\r\nCookie: {heads.COOKIE}={world.cookie()}\r\n\r\n"
     found = world.raw((one + one.replace("first", "second")).encode())
