@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -118,15 +118,23 @@ class _Live:
 
     def __init__(self) -> None:
         self.news = asyncio.Condition()
+        self.look = asyncio.Event()
+        """Set when there is reason to look: something was written, or somebody came who must not be told what was seen before."""
         self.viewers = 0
         self.seen: seen.Seen | None = None
+        self.begun = self.came = 0.0
+        """When the look began that saw it, and when somebody came last (`time.monotonic`)."""
         self.error: errors.LabctlError | None = None
         self.task: asyncio.Task[None] | None = None
 
-    def has_news(self, version: int, seat: int | None) -> bool:
-        """For somebody who knows it as it was then, and is told of that seat only or of all."""
+    def has_news(self, version: int, seat: int | None, came: float) -> bool:
+        """For somebody who knows it as it was then, and is told of that seat only or of all. Whoever comes is told what is so at that
+        moment: they may have changed it a moment before, and wait for what comes of that.
+        """
         if self.error is not None or self.seen is None:
             return self.error is not None
+        if self.begun < came:
+            return False
         mine = self.seen.version if seat is None or self.seen.over else max(self.seen.changed_at.get(seat, 0), self.seen.room_at)
         return mine > version
 
@@ -134,18 +142,17 @@ class _Live:
 class _Tide:
     """Says to all loops when anything was written. Where the store cannot say, nothing ever turns, and loops look by the clock."""
 
-    def __init__(self, wired: wiring.Wiring) -> None:
+    def __init__(self, wired: wiring.Wiring, turn: Callable[[], None]) -> None:
         self._wired = wired
-        self._event = asyncio.Event()
+        self._turn = turn
         self._over: threading.Event | None = None
 
-    def next(self) -> asyncio.Event:
-        """Set once something is written after this moment."""
+    def follow(self) -> None:
+        """Call `turn`, on this loop, whenever something is written after this moment."""
         if self._over is None:
             # A thread of its own: to send each glance to one would cost ten times what it costs to glance.
             self._over = threading.Event()
             threading.Thread(target=self._glance, args=(asyncio.get_running_loop(), self._over), daemon=True).start()
-        return self._event
 
     def rest(self) -> None:
         """Nobody asks any more."""
@@ -165,10 +172,6 @@ class _Tide:
                     except RuntimeError:  # the loop is closed
                         return
 
-    def _turn(self) -> None:
-        self._event.set()
-        self._event = asyncio.Event()
-
 
 class Boards:
     """All classes being watched through this API process."""
@@ -178,7 +181,7 @@ class Boards:
         self._notes = notes
         self._live: dict[str, _Live] = {}
         self._epoch = secrets.token_hex(4)
-        self._tide = _Tide(wired)
+        self._tide = _Tide(wired, self._turn)
 
     def watched(self) -> dict[str, int]:
         """Class -> how many watch it."""
@@ -192,12 +195,14 @@ class Boards:
         if live is None:
             live = self._live[slug] = _Live()
         live.viewers += 1
+        came = live.came = time.monotonic()
+        live.look.set()
         if live.task is None:
             live.task = asyncio.create_task(self._look(slug, live))
         try:
             version = -1
             while True:
-                found = await self._next(live, version, seat)
+                found = await self._next(live, version, seat, came)
                 change, version = self._change(found, version), found.version
                 yield change
                 if change.over:
@@ -210,9 +215,9 @@ class Boards:
                 with contextlib.suppress(asyncio.CancelledError):
                     await live.task
 
-    async def _next(self, live: _Live, version: int, seat: int | None) -> seen.Seen:
+    async def _next(self, live: _Live, version: int, seat: int | None, came: float) -> seen.Seen:
         async with live.news:
-            await live.news.wait_for(lambda: live.has_news(version, seat))
+            await live.news.wait_for(lambda: live.has_news(version, seat, came))
             if live.error is not None:
                 raise live.error
             assert live.seen is not None
@@ -225,8 +230,9 @@ class Boards:
 
     async def _look(self, slug: str, live: _Live) -> None:
         while True:
-            turned = self._tide.next()
-            took = LOOK_EVERY * SHARE
+            self._tide.follow()
+            live.look.clear()
+            begun, took = time.monotonic(), LOOK_EVERY * SHARE
             try:
                 found, took = await to_thread.run_sync(_timed, self._notes, slug)
             except errors.TemporaryError:
@@ -240,14 +246,19 @@ class Boards:
                 return
             else:
                 async with live.news:
-                    fresh, live.seen = live.seen is None or live.seen.version != found.version, found
+                    fresh = live.seen is None or live.seen.version != found.version or live.begun < live.came
+                    live.seen, live.begun = found, begun
                     if fresh:
                         live.news.notify_all()
             least = max(GLANCE_EVERY, took * len(self._live) / SHARE)
             await asyncio.sleep(least)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(LOOK_EVERY, took / IDLE_SHARE) - least):
-                    await turned.wait()
+                    await live.look.wait()
+
+    def _turn(self) -> None:
+        for live in self._live.values():
+            live.look.set()
 
     def _forget(self, slug: str, live: _Live) -> None:
         if self._live.get(slug) is live:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -110,6 +111,27 @@ def test_many_viewers_share_one_look_at_the_store_and_none_is_left_behind(house,
     while live.watched():
         assert time.monotonic() < deadline, "a viewer that left is still counted"
         time.sleep(0.05)
+
+
+def test_whoever_changed_something_and_then_watches_sees_it_at_once_though_others_were_watching(house):
+    house.open()
+    live = house.app.state.boards
+
+    async def seen():
+        async with asyncio.timeout(60):
+            other, mine = live.watch("monday"), live.watch("monday")
+            before = await anext(other)
+            # Nothing else runs on this loop between the change and the question.
+            house.wiring.helping.raise_hand("monday", 2, "", who="grace")
+            found = before, await anext(mine), await anext(other)
+            await mine.aclose()
+            await other.aclose()
+            return found
+
+    before, first, later = asyncio.run(seen())
+    assert before.board.seats[1].hand_since is None
+    assert (first.whole, first.board.seats[1].hand_since) == (True, house.clock.now())
+    assert [seat.number for seat in later.seats] == [2]
 
 
 def test_the_stream_ends_when_everything_of_the_class_is_gone(house, viewer):
