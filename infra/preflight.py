@@ -42,8 +42,9 @@ def survey(to: cluster.Cluster, site: site_.Site, plans: Sequence[plan_.Plan]) -
     if findings:
         raise errors.Forbidden(f"labctl's token lacks privileges: {'; '.join(findings)}", hint="`labctl doctor` lists the commands for IT.")
     sources = sorted(placing.sources(plans, site))
-    # Those that the cluster knows to be down are not asked: each would cost a person the whole patience.
-    known = {str(row["node"]): row.get("status", "online") == "online" for row in to.client.get("/nodes")}
+    # Those that the cluster knows to be down are not asked: each would cost a person the whole patience. Of one that has just started the
+    # cluster has no figures yet and says "unknown".
+    known = {str(row["node"]): row.get("status") != "offline" for row in to.client.get("/nodes")}
     wanted = sorted({name for name in (*known, *(node for node, _, _ in sources)) if known.get(name, True)})
     nodes = tuple(one for one in _asked([functools.partial(_node, to.client, site, node) for node in wanted]) if one)
     here = {node.name for node in nodes}

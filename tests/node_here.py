@@ -59,6 +59,7 @@ class NodeHere:
         here = {"secret_file": str(self.home / "token"), "ca_file": str(self.home / "ca.pem")}
         self.credentials = told | here | {"url": f"https://127.0.0.1:{self.port}"}
         self._thread.start()
+        self.node.broadcast.gather(self.node)  # it has been up for a while: before, the cluster says "unknown" of its nodes
         self._runner = asyncio.run_coroutine_threadsafe(server.listen(self.node, "127.0.0.1", self.port), self._loop).result(60)
         self.node.broadcast.start(self.node)
         return self

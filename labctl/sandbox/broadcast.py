@@ -28,6 +28,7 @@ class Broadcast:
         self.guests: dict[str, dict[str, Any]] = {}
         self.gathered = False
         self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
         self._altered: set[str] = set()
         self._ran: AbstractSet[int] = frozenset()
         self._catch_up: Callable[[], None] | None = None
@@ -58,8 +59,11 @@ class Broadcast:
 
     def start(self, node: node_.Node) -> None:
         """In a thread of its own."""
-        threading.Thread(target=self.run, args=(node,), name="pvestatd", daemon=True).start()
+        self._thread = threading.Thread(target=self.run, args=(node,), name="pvestatd", daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
-        """No more gatherings."""
+        """No more gatherings: one that goes on is waited for."""
         self._stop.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -10,6 +10,7 @@ from infra.provisioner import Provisioner
 from labctl import errors
 from labctl.model import capacity, placing
 from labctl.model import site as site_
+from labctl.sandbox import calls
 from labctl.sandbox.paper import description
 from tests.cluster.cluster_here import ClusterHere
 from tests.infra import node_plans
@@ -98,6 +99,16 @@ def test_a_node_that_is_away_carries_nothing(shared, tmp_path):
     finally:
         shared.away()
     assert sorted(nodes(there.preflight(plans))) == [["pve1"], ["pve2"], ["pve3"]]
+
+
+def test_nodes_that_have_just_started_carry_seats_before_the_cluster_has_figures_of_them(tmp_path):
+    with ClusterHere(tmp_path, description.default(3, SPEED)) as young:
+        young.node.broadcast.stop()
+        young.node.broadcast.gathered = False
+        assert {row["status"] for row in calls.perform(young.node, "root@pam", "GET", "/nodes", {})} == {"unknown"}
+        there = provisioner(young.site(), tmp_path)
+        placed = there.preflight([node_plans.plan(young.site(), plot) for plot in (10, 11, 12)])
+        assert nodes(placed) == [["pve1"], ["pve2"], ["pve3"]]
 
 
 def test_with_all_nodes_of_its_template_away_nothing_is_promised(local, tmp_path):

@@ -60,7 +60,9 @@ class House:
             self.broker.prepare()
         said = (self.home / "worker.log").read_text().count(" ready.") if (self.home / "worker.log").exists() else 0
         with (self.home / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd=CHECKOUT)
+            self.processes[name] = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.env, cwd=CHECKOUT, start_new_session=True
+            )
         if name == "broker":
             until(self.broker.answers)
         if name == "worker":
@@ -69,11 +71,13 @@ class House:
             until(lambda: log.read_text().count(" ready.") >= said + PROCESSES, what="the worker did not start")
 
     def kill(self, name: str) -> None:
-        """-9, with all its children, as when a machine is switched off."""
+        """-9, with all its children, as when a machine is switched off. They are gone when this returns."""
         process = psutil.Process(self.processes[name].pid)
-        for one in [process, *process.children(recursive=True)]:
-            one.kill()
+        family = process.children(recursive=True)
+        os.killpg(process.pid, signal.SIGKILL)
         self.processes.pop(name).wait()
+        _, left = psutil.wait_procs(family, timeout=120)
+        assert not left
 
     def stop(self) -> None:
         for name in ("beat", "worker", "broker"):
@@ -162,7 +166,7 @@ def test_without_a_broker_a_ring_is_refused_at_once_and_says_what_to_do(house, w
         with pytest.raises(errors.Unreachable, match="the broker does not answer") as caught:
             ask()
         assert "labctl up" in caught.value.hint
-    assert time.monotonic() - began < 30  # against a client that tries again and again, not a measurement
+    assert time.monotonic() - began < 300  # against a client that tries again and again, not a measurement
 
 
 def test_a_broker_that_came_back_is_heard_again(house, world):
@@ -181,7 +185,7 @@ def test_a_pool_dies_with_its_worker(house, world):
     world.wired.bell.ring(world.open()[0])
     child = psutil.Process(house.hold("build"))
     os.kill(house.processes["worker"].pid, signal.SIGKILL)
-    child.wait(60)
+    child.wait(180)
 
 
 def test_a_ring_carries_an_id_and_nothing_else(house, world):

@@ -112,7 +112,7 @@ def test_while_many_removals_run_a_class_that_is_opened_still_begins(world):
 
     def stand() -> None:
         standing.release()
-        release.wait(30)
+        release.wait(300)
 
     world.script.during["remove"] = stand
     runner = replace(world.wired.runner, places=4)
@@ -120,7 +120,7 @@ def test_while_many_removals_run_a_class_that_is_opened_still_begins(world):
     for thread in threads:
         thread.start()
     for _ in threads:
-        assert standing.acquire(timeout=30)
+        assert standing.acquire(timeout=120)
     assert runner.look() is None, "the last place is not for removals"
     (new,) = world.open(slug="new")
     assert runner.look() == new

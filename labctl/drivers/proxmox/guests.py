@@ -299,5 +299,7 @@ def _gone(to: cluster.Cluster, place: Place, until: float) -> bool:
 
 
 def cluster_nodes(to: cluster.Cluster) -> list[str]:
-    """Nodes that are up, as the cluster sees it (`proxmox-truth.md` 2.1, `GET /nodes`)."""
-    return sorted(str(row["node"]) for row in to.client.get("/nodes") if row.get("status", "online") == "online")
+    """Nodes that the cluster does not know to be down (`proxmox-truth.md` 2.1, `GET /nodes`): it says "unknown" of one that has just
+    started.
+    """
+    return sorted(str(row["node"]) for row in to.client.get("/nodes") if row.get("status") != "offline")
