@@ -26,6 +26,14 @@ ready:
 ROSTER = "name,email\nAda Lovelace,ada@example.org\nGrace Hopper,grace@example.org\n"
 
 
+def until(true, seconds=600):
+    """Wait for what comes by itself; the limit is for the case that it never does."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.3)
+
+
 class Shell:
     """A home, and `labctl` in it."""
 
@@ -88,7 +96,7 @@ def served(labctl):
     wired.database.dispose()
     with (labctl.folder / "api.log").open("wb") as log:
         child = subprocess.Popen([sys.executable, "-m", "api"], env=labctl.environment, cwd=REPOSITORY, stdout=log, stderr=log)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while True:
         try:
             socket.create_connection(("127.0.0.1", labctl.api_port), timeout=1).close()
@@ -99,4 +107,4 @@ def served(labctl):
             time.sleep(0.1)
     yield labctl
     child.terminate()
-    child.wait(60)
+    child.wait(300)
