@@ -87,6 +87,8 @@ class Container:
             f"lxc.console.logfile = {self.folder}/console.log",
             f"lxc.console.size = {CONSOLE_LOG}",
             "lxc.console.rotate = 1",
+            # A new network namespace takes this from the machine, which may forward for reasons of its own.
+            "lxc.sysctl.net.ipv4.ip_forward = 0",
             *cgroups.limits(spec),
         ]
         for nic in spec.nics:
