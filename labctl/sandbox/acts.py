@@ -9,6 +9,9 @@ from __future__ import annotations
 class Acts:
     """Of one node."""
 
+    modelled = False
+    """Whether what is done under a lock takes modelled time, which the node's pace scales, or only our own."""
+
     def begin(self) -> None:
         """A task's thread begins its work."""
 

@@ -36,12 +36,6 @@ class Table:
         self.quorate = True
         self.lost_until = 0.0
 
-    def release_elsewhere(self) -> None:
-        """The other process lets go."""
-        with self._mutex:
-            self.held_elsewhere = set()
-            self._wake()
-
     def hold(self, name: str, seconds: float) -> None:
         """Another process takes that lock and keeps it for so long."""
         with self._mutex:
@@ -53,13 +47,14 @@ class Table:
             self._held_until.clear()
             self._wake()
 
-    def take(self, name: str, wait: float, acts_: acts.Acts, *, shared: bool) -> bool:
-        """Whether it was got within `wait`."""
-        deadline = time.monotonic() + wait
+    def take(self, name: str, foreign: float, own: float, acts_: acts.Acts, *, shared: bool) -> bool:
+        """Whether it was got: within `foreign` while another process has it, within `own` while one of our threads does."""
+        began = time.monotonic()
         me = threading.get_ident()
         with self._mutex:
             while not self._free(name, me, shared=shared):
                 now = time.monotonic()
+                deadline = began + (foreign if self._is_held(name) else own)
                 if now >= deadline:
                     return False
                 # Nobody notifies when a lock that is held for a time comes free.
@@ -108,12 +103,16 @@ class Table:
             queue.condition.notify_all()
 
     def _free(self, name: str, me: int, *, shared: bool) -> bool:
-        if name in self.held_elsewhere or self._held_until.get(name, 0.0) > time.monotonic():
+        if self._is_held(name):
             return False
         holder = self._exclusive.get(name)
         if holder and holder[0] != me:
             return False
         return shared or bool(holder) or not self._shared.get(name)
+
+    def _is_held(self, name: str) -> bool:
+        """Whether another process has it."""
+        return name in self.held_elsewhere or self._held_until.get(name, 0.0) > time.monotonic()
 
     def _note(self, name: str, moment: float) -> None:
         """When it was given back, for who waits for it; what nobody can be waiting for is forgotten."""

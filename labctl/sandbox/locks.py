@@ -2,7 +2,8 @@
 
 They live in this process only, because only this process writes; a kill frees them, as it frees a flock. In a cluster each node has
 flocks of its own; cluster locks, which a shared storage's lock is one of, are all nodes' (`of`).
-`wait` is in Proxmox's seconds; `pace` scales all waits (1.0 real time; the replay of vectors sets it small).
+`wait` is in Proxmox's seconds; `pace` scales waits for what takes modelled time (1.0 real time; the replay of vectors sets it small).
+A holder of ours that does nothing modelled is waited for in real seconds: a busy computer is no sign of a crowded cluster.
 """
 
 from __future__ import annotations
@@ -45,10 +46,6 @@ class Locks:
     @held_elsewhere.setter
     def held_elsewhere(self, names: set[str]) -> None:
         self._own.held_elsewhere = names
-
-    def release_elsewhere(self) -> None:
-        """The other process lets go."""
-        self._own.release_elsewhere()
 
     @property
     def quorate(self) -> bool:
@@ -93,19 +90,24 @@ class Locks:
     @contextlib.contextmanager
     def flock(self, path: str, wait: float = 10.0, *, shared: bool = False) -> Iterator[None]:
         """A file lock; 500 "can't lock file ... - got timeout"."""
-        if not self._own.take(path, wait * self.pace, self._acts, shared=shared):
+        if not self._own.take(path, *self._limits(wait), self._acts, shared=shared):
             answers.die(f"can't lock file '{path}' - got timeout")
         try:
             yield
         finally:
             self._own.give(path, self._acts, shared=shared)
 
+    def _limits(self, wait: float) -> tuple[float, float]:
+        """How long another process' lock is waited for, and how long one of ours."""
+        scaled = wait * self.pace
+        return scaled, scaled if self._acts.modelled else max(wait, scaled)
+
     @contextlib.contextmanager
     def cluster(self, name: str, prefix: str = "", wait: float = 10.0) -> Iterator[None]:
         """A cluster-wide lock; 500 "cfs-lock 'x' error: got lock request timeout"."""
         if not self.quorate:
             answers.die(f"{prefix}cfs-lock '{name}' error: no quorum!")
-        if not self._all.take(f"cfs:{name}", wait * self.pace, self._acts, shared=False):
+        if not self._all.take(f"cfs:{name}", *self._limits(wait), self._acts, shared=False):
             answers.die(f"{prefix}cfs-lock '{name}' error: got lock request timeout")
         try:
             yield

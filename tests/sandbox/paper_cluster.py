@@ -12,6 +12,11 @@ from labctl.sandbox import calls, recovery, setup
 from labctl.sandbox import node as node_
 from labctl.sandbox.paper import description
 
+PATIENT = 100.0
+"""What locks are waited for is scaled by this and not by the cluster's speed, with which ten seconds would be some milliseconds: so long
+this computer stands still now and then.
+"""
+
 
 class PaperCluster:
     """`who` None asks as root@pam."""
@@ -37,6 +42,8 @@ class PaperCluster:
     def open(self) -> None:
         """As a process does that starts."""
         self.node = node_.open_(self.home)
+        for peer in self.node.peers.values():
+            peer.locks.pace = PATIENT
         recovery.settle(self.node)
 
     def __call__(self, verb: str, path: str, /, who: str = "root@pam", **params: Any) -> Any:

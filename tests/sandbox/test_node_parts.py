@@ -1,6 +1,7 @@
 """The small parts of the node: parameter checks, property strings, bodies, the state file, locks, access control."""
 
 import threading
+import time
 
 import pytest
 
@@ -110,7 +111,7 @@ def test_nested_changes_are_one(tmp_path):
 
 
 def test_a_lock_that_is_held_times_out_in_proxmox_words():
-    known = locks.Locks(pace=0.01)
+    known = locks.Locks()
     taken, done = threading.Event(), threading.Event()
 
     def hold():
@@ -123,7 +124,7 @@ def test_a_lock_that_is_held_times_out_in_proxmox_words():
     taken.wait(60)
     with (
         pytest.raises(answers.Refused, match=r"can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout"),
-        known.guest("qemu", 100),
+        known.guest("qemu", 100, 0.1),
     ):
         pass
     with known.guest("qemu", 101):
@@ -134,8 +135,38 @@ def test_a_lock_that_is_held_times_out_in_proxmox_words():
         pass
 
 
+def test_a_fast_node_gives_another_process_scaled_time_and_its_own_threads_ours():
+    known = locks.Locks(pace=1e-6)
+    taken, done, got = threading.Event(), threading.Event(), []
+
+    def hold():
+        with known.storage("lab"):
+            taken.set()
+            assert done.wait(60)
+
+    def want():
+        with known.storage("lab", 60.0):
+            got.append("ours")
+
+    threads = [threading.Thread(target=hold), threading.Thread(target=want)]
+    threads[0].start()
+    assert taken.wait(60)
+    threads[1].start()
+    deadline = time.monotonic() + 60
+    while not known.everybody._waiting:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert got == ["ours"]
+    known.hold("/var/lock/pve-manager/pve-storage-lab", 1e9)
+    with pytest.raises(answers.Refused, match="got timeout"), known.storage("lab", 60.0):
+        pass
+
+
 def test_shared_holders_go_together_and_keep_an_exclusive_one_out():
-    known = locks.Locks(pace=0.01)
+    known = locks.Locks()
     together, met = threading.Barrier(4, timeout=60), []
 
     def share():

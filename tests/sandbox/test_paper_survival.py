@@ -47,6 +47,7 @@ def test_a_half_made_clone_goes_and_its_template_is_free(two: PaperCluster, tmp_
     assert "lock" not in after("GET", "/nodes/pve2/lxc/9011/config")
     assert after.task("POST", "/nodes/pve2/lxc/9011/clone", newid=201, pool="labs") == "OK"
     after.node.close()
+    two.node.locks.release_held()
     two.ended(upid)
 
 

@@ -94,6 +94,8 @@ def two(tmp_path: Path) -> Iterator[PaperCluster]:
 
 def test_the_lock_of_a_shared_storage_is_all_nodes_and_times_out_in_proxmoxs_words(two: PaperCluster) -> None:
     two.node.locks.hold("cfs:storage-lab", 1000.0)
+    for peer in two.node.peers.values():
+        peer.locks.pace = 0.002
     found = [two.task("POST", f"/nodes/pve{number}/qemu/{vmid}/clone", newid=vmid + 100) for number, vmid in ((1, 9000), (2, 9010))]
     assert found == ["clone failed: cfs-lock 'storage-lab' error: got lock request timeout"] * 2
     assert two("GET", "/cluster/nextid", vmid=9100) == "9100"

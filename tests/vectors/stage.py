@@ -117,17 +117,18 @@ class Stage:
 
     def _hold(self, given: dict[str, Any]) -> None:
         held = {given[key] if key == "held_flock" else f"cfs:{given[key]}" for key in ("held_flock", "held_cluster_lock") if key in given}
-        self.node.locks.held_elsewhere = held
+        self.node.locks.held_elsewhere = set() if "released_after_s" in given else held
         if "released_after_s" in given:
-            threading.Timer(given["released_after_s"] * PACE, self.node.locks.release_elsewhere).start()
+            for name in held:
+                self.node.locks.hold(name, given["released_after_s"])
 
     def _await(self, answer: Answer) -> dict[str, Any] | None:
         upid = answer.data
         if not isinstance(upid, str) or not upid.startswith("UPID:"):
             for name in list(self.node.tasks.known()):
-                self.node.tasks.wait(name, 30)
+                self.node.tasks.wait(name, 300)
             return None
-        self.node.tasks.wait(upid, 30)
+        self.node.tasks.wait(upid, 300)
         return {"exitstatus": self.node.tasks.exit_status(upid), "log": self.node.tasks.lines(upid)}
 
     def _ask(self, request: dict[str, Any]) -> Answer:

@@ -37,6 +37,8 @@ class Places:
 class PaperActs(acts.Acts):
     """Of one node; all nodes share the clock."""
 
+    modelled = True
+
     def __init__(self, cluster: description.Cluster, clock: clock_.Clock) -> None:
         self.clock = clock
         self.times = cluster.times
