@@ -19,9 +19,14 @@ import os, signal, sys, time, pathlib
 from labctl.drivers import crew
 folder = pathlib.Path(sys.argv[1])
 def work(number):
+    ended = []
+    if sys.argv[2] == "finishes":  # before anybody can know that it lives, and so tell it to end
+        signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
     with (folder / "log").open("a") as log:
         log.write(f"{number} {os.getpid()}\\n")
     if sys.argv[2] == "fails":
+        while (folder / "log").read_text().count("\\n") < 2:  # who fails first ends the other, who must have begun
+            time.sleep(0.01)
         raise ValueError("no")
     if sys.argv[2] == "fails later" and number == 1:
         if (folder / "killed").exists():
@@ -29,8 +34,6 @@ def work(number):
         (folder / "killed").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     if sys.argv[2] == "finishes":
-        ended = []
-        signal.signal(signal.SIGTERM, lambda *_: ended.append(1))
         while not ended:
             time.sleep(0.01)
         (folder / f"finished {number}").touch()
@@ -95,7 +98,7 @@ def test_when_the_keeper_is_killed_nobody_is_left(crew):
     kept = crew("waits")
     members = [psutil.Process(pid) for _, pid in kept.lives()]
     kept.process.kill()
-    gone, alive = psutil.wait_procs(members, timeout=20)
+    gone, alive = psutil.wait_procs(members, timeout=60)
     assert len(gone) == 2
     assert alive == []
 
@@ -118,7 +121,7 @@ def test_who_cannot_even_begin_is_not_started_anew_and_says_why(crew):
 def test_who_fails_again_and_again_later_is_started_anew_slowly(crew):
     kept = crew("fails later")
     until(lambda: len(kept.lives()) >= 4)
-    times, begun = len(kept.lives()), time.monotonic()
+    begun, times = time.monotonic(), len(kept.lives())
     time.sleep(2)
     assert len(kept.lives()) <= times + 1 + (time.monotonic() - begun) / crew_.SHORT_LIFE, "it spins"
     kept.process.terminate()

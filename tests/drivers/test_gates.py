@@ -83,7 +83,7 @@ def test_who_is_urgent_goes_first_then_the_class_with_fewest_inside_then_who_cam
 
 
 def test_many_threads_are_never_more_inside_than_the_limit_and_all_get_through(all_gates):
-    inside, most, guard = 0, 0, threading.Lock()
+    inside, most, guard, full = 0, 0, threading.Lock(), threading.Barrier(3)
 
     def one(_number: int) -> None:
         nonlocal inside, most
@@ -91,7 +91,7 @@ def test_many_threads_are_never_more_inside_than_the_limit_and_all_get_through(a
             with guard:
                 inside += 1
                 most = max(most, inside)
-            time.sleep(0.002)
+            full.wait(60)  # goes on when three are inside
             with guard:
                 inside -= 1
 
@@ -145,7 +145,7 @@ def test_a_place_goes_to_another_process_as_soon_as_it_is_free(tmp_path):
 @pytest.mark.parametrize("killed", ["inside", "waiting"])
 def test_who_is_killed_inside_or_in_line_does_not_hold_up_others(tmp_path, killed):
     all_gates = gates.Gates(tmp_path)
-    first = crossing.start("gate", tmp_path, 1, 60)
+    first = crossing.start("gate", tmp_path, 1, 600)
     assert first.stdout.readline() == "in\n"
     second = crossing.start("gate", tmp_path, 1, 0)
     deadline = time.monotonic() + 60
@@ -155,7 +155,7 @@ def test_who_is_killed_inside_or_in_line_does_not_hold_up_others(tmp_path, kille
     if killed == "waiting":
         crossing.end(second)
         crossing.end(first)
-        with all_gates.gate("x", most=1, patience=5):
+        with all_gates.gate("x", most=1, patience=60):
             assert list(all_gates.look("x").inside) != []
     else:
         crossing.end(first)
@@ -189,7 +189,7 @@ def test_gates_go_on_after_somebody_took_their_folder_away(tmp_path):
 
 
 def test_files_of_a_killed_process_are_swept_away_and_those_of_a_living_one_stay(tmp_path):
-    one, two = crossing.start("gate", tmp_path, 2, 60), crossing.start("gate", tmp_path, 2, 60)
+    one, two = crossing.start("gate", tmp_path, 2, 600), crossing.start("gate", tmp_path, 2, 600)
     assert one.stdout.readline() == two.stdout.readline() == "in\n"
     crossing.end(one)
     with gates.Gates(tmp_path).gate("y", most=1):

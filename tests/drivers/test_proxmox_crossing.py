@@ -6,6 +6,8 @@ import collections
 import dataclasses
 import re
 import threading
+import time
+from collections.abc import Callable
 from concurrent import futures
 
 import pytest
@@ -18,17 +20,25 @@ from tests.node_here import NodeHere
 
 
 class Counting(client.Client):
-    """Counts what goes over the wire."""
+    """Counts what goes over the wire, and does what it was told to do before a call."""
 
     def __init__(self, *words, **more):
         super().__init__(*words, **more)
         self.counts = collections.Counter()
         self._counting = threading.Lock()
+        self._acts: list[tuple[str, int, Callable[[], None]]] = []
+
+    def before(self, pattern: str, nth: int, act: Callable[[], None]) -> None:
+        """Done before the nth call that this means."""
+        self._acts.append((pattern, nth, act))
 
     def _once(self, method, path, parameters):
         name = re.sub(r"/tasks/UPID[^/]+", "/tasks/UPID", path)
         with self._counting:
             self.counts[f"{method} {name}"] += 1
+        for pattern, nth, act in self._acts:
+            if re.fullmatch(pattern, f"{method} {name}") and self.of(pattern) == nth:
+                act()
         return super()._once(method, path, parameters)
 
     def of(self, pattern: str) -> int:
@@ -46,7 +56,7 @@ def node():
 def to(node, tmp_path):
     told = node.credentials
     where = site.Cluster(url=told["url"], user=told["user"], token=told["token"], secret_file=told["secret_file"], ca_file=told["ca_file"])
-    pve = cluster.Cluster(Counting(where, patience=20), gates.Gates(tmp_path / "gates"), storage="lab")
+    pve = cluster.Cluster(Counting(where, patience=60), gates.Gates(tmp_path / "gates"), storage="lab")
     pools.ensure(pve, "labs/crossing", "crossing")
     return pve
 
@@ -123,8 +133,8 @@ def test_many_who_wait_for_tasks_of_a_node_share_one_look(node, to):
 def test_a_volume_that_stayed_when_its_vm_went_is_freed_too(node, to):
     to = dataclasses.replace(to, pool="labs/crossing")
     place = clone(to, node, 0, "vm")
-    hold = '{call: "DELETE /nodes/{node}/qemu/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 12s}'
-    node.wrong(hold)
+    node.wrong('{call: "DELETE /nodes/{node}/qemu/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 10h}')
+    to.client.before("POST /nodes/[^/]+/qemu", 1, node.node.locks.release_held)
     assert guests.destroy(to, place, None)
     assert "lock-held" in node.struck.read_text()
     assert to.client.of("POST /nodes/[^/]+/qemu") == 1
@@ -134,8 +144,8 @@ def test_a_volume_that_stayed_when_its_vm_went_is_freed_too(node, to):
 
 def test_a_container_whose_volume_could_not_be_freed_is_deleted_again(node, to):
     place = clone(to, node, 0)
-    hold = '{call: "DELETE /nodes/{node}/lxc/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 12s}'
-    node.wrong(hold)
+    node.wrong('{call: "DELETE /nodes/{node}/lxc/{vmid}", nth: 1, do: lock-held, lock: /var/lock/pve-manager/pve-storage-lab, for: 10h}')
+    to.client.before("DELETE /nodes/[^/]+/lxc/.*", 2, node.node.locks.release_held)
     assert guests.destroy(to, place, None)
     assert to.client.of("DELETE /nodes/[^/]+/lxc/.*") > 1
     assert to.free(place.vmid)
@@ -144,7 +154,7 @@ def test_a_container_whose_volume_could_not_be_freed_is_deleted_again(node, to):
 @pytest.mark.parametrize(("kind", "tool", "api"), [("vm", "qm", "qemu"), ("container", "pct", "lxc")])
 def test_what_is_only_a_shell_any_more_is_told_at_once_with_what_root_has_to_do(node, to, kind, tool, api):
     place = clone(to, node, 0, kind)
-    node.wrong(f'{{call: "DELETE /nodes/{{node}}/{api}/{{vmid}}", nth: 1, do: lock-held, lock: "cfs:file-user_cfg", for: 30s}}')
+    node.wrong(f'{{call: "DELETE /nodes/{{node}}/{api}/{{vmid}}", nth: 1, do: lock-held, lock: "cfs:file-user_cfg", for: 10h}}')
     unlock = f"`{tool} unlock {place.vmid}` as root on node {place.node}"
     with pytest.raises(errors.PermanentError, match=unlock):
         guests.destroy(to, place, None)
@@ -190,15 +200,36 @@ def vnet(node, to, number: int) -> None:
     networks.ensure(to, f"l{number}k0", zone="labs", tag=1000 + number, alias="labctl test e1", nodes=[node.credentials["node"]])
 
 
-def test_networks_made_and_removed_at_once_share_applies(node, to):
+def test_networks_made_and_removed_while_an_apply_runs_share_the_next_one(node, to):
     vnet(node, to, 0)
-    node.wrong('{call: "PUT /cluster/sdn", do: task-slow, for: 20s}')
     to.client.counts.clear()
-    together(9, lambda number: vnet(node, to, number) if number else networks.remove(to, "l0k0", "labctl test e1"))
+    begun, go = threading.Event(), threading.Event()
+
+    def long(_asked):
+        begun.set()
+        assert go.wait(120)
+        return {"error": None, "shown": {}}
+
+    def one(number):
+        return vnet(node, to, number) if number else networks.remove(to, "l0k0", "labctl test e1")
+
+    with futures.ThreadPoolExecutor(10) as pool:
+        jobs = [pool.submit(to.waves.ride, "sdn", ["", "", []], long)]
+        assert begun.wait(60)
+        jobs += [pool.submit(one, number) for number in range(9)]
+        deadline = time.monotonic() + 60
+        try:
+            while not all(f'"l{number}k0"' in (to.gates.folder / "sdn.wave").read_text() for number in range(9)):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+        finally:
+            go.set()
+        for job in jobs:
+            job.result()
     assert {row["vnet"] for row in networks.rows(to)} - {"labmgmt"} == {f"l{number}k0" for number in range(1, 9)}
     assert not any(row.get("state") for row in networks.rows(to))
-    assert to.client.of("PUT /cluster/sdn") <= 3
-    assert to.client.of("GET .*/content") <= 3
+    assert to.client.of("PUT /cluster/sdn") == 1
+    assert to.client.of("GET .*/content") == 1
 
 
 def test_an_apply_that_is_refused_is_refused_for_all_who_rode_in_it(node, to):

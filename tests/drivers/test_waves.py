@@ -89,7 +89,7 @@ def test_nobody_waits_longer_than_his_patience_nor_after_a_cancellation(tmp_path
 
 
 def test_a_wave_whose_leader_was_killed_is_done_by_another_with_all_who_still_wait(tmp_path):
-    leader = crossing.start("wave", tmp_path, 60)
+    leader = crossing.start("wave", tmp_path, 600)
     assert leader.stdout.readline() == "leads\n"
     riders = [crossing.start("wave", tmp_path, 0) for _ in range(3)]
     deadline = time.monotonic() + 60

@@ -62,15 +62,15 @@ class Cable:
         found = json.loads(run("ip", "-j", "neigh", "show", self.machine.address, "dev", self.interface).stdout or "[]")
         return (found[0].get("lladdr"), found[0].get("state")) if found else None
 
-    def from_guest(self, address, port):
-        """Whether the guest's root can open a connection."""
-        probe = f"import socket; socket.create_connection(('{address}', {port}), timeout=1)"
+    def from_guest(self, address, port, *, seconds=60):
+        """Whether the guest's root can open a connection in that time; only who expects that it cannot says a short one."""
+        probe = f"import socket; socket.create_connection(('{address}', {port}), timeout={seconds})"
         return run("ip", "netns", "exec", self.guest, sys.executable, "-c", probe, check=False).returncode == 0
 
-    def to_guest(self, uid):
-        """Whether an account of this machine can open a connection to the guest's port 22."""
+    def to_guest(self, uid, *, seconds=60):
+        """Whether an account of this machine can open a connection to the guest's port 22, as `from_guest` does."""
         script = (
-            "import socket; s = socket.create_server(('0.0.0.0', 22)); print('up', flush=True); s.settimeout(20)\n"
+            "import socket; s = socket.create_server(('0.0.0.0', 22)); print('up', flush=True); s.settimeout(300)\n"
             "while True: s.accept()[0].close()"
         )
         server = subprocess.Popen(
@@ -78,7 +78,7 @@ class Cable:
         )
         try:
             assert server.stdout.readline() == b"up\n"
-            probe = f"import socket; socket.create_connection(('{self.machine.address}', 22), timeout=2)"
+            probe = f"import socket; socket.create_connection(('{self.machine.address}', 22), timeout={seconds})"
             command = ["setpriv", "--reuid", str(uid), "--clear-groups", "/usr/bin/python3", "-c", probe]
             return run(*command, check=False).returncode == 0
         finally:
@@ -145,11 +145,11 @@ def test_a_guest_reaches_nothing_of_this_machine(cable, service):
     run("ip", "link", "set", cable.interface, "up")
     assert cable.from_guest(cable.site.own_address, service)  # the control: without the rules it does
     laid.lay()
-    assert not cable.from_guest(cable.site.own_address, service)
+    assert not cable.from_guest(cable.site.own_address, service, seconds=1)
     run("ip", "-n", cable.guest, "route", "add", "192.0.2.0/24", "via", str(cable.site.own_address))
     run("ip", "addr", "add", "192.0.2.77/32", "dev", "lo")
     try:
-        assert not cable.from_guest("192.0.2.77", service)
+        assert not cable.from_guest("192.0.2.77", service, seconds=1)
     finally:
         run("ip", "addr", "del", "192.0.2.77/32", "dev", "lo")
 
@@ -158,7 +158,7 @@ def test_only_labctls_own_account_reaches_guests(cable):
     laid = wire.Wire(cable.site)
     laid.open([cable.machine])
     assert cable.to_guest(os.getuid())
-    assert not cable.to_guest(65534)
+    assert not cable.to_guest(65534, seconds=2)
     wire.Wire(cable.site, accounts=[os.getuid(), 65534]).lay()
     assert cable.to_guest(65534)
 

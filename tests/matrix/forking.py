@@ -33,7 +33,7 @@ class Forks:
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(300)
         self._process.stdout.close()
 
     def begin(self, *arguments: Any) -> Life:

@@ -105,7 +105,7 @@ class House:
 
     def rest(self) -> None:
         """Until no task of the node runs any more."""
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while any("status" not in facts for facts in self.here.node.tasks.known().values()):
             if time.monotonic() > deadline:
                 raise AssertionError("tasks of the node do not end")
@@ -167,6 +167,6 @@ class Killer(faults.Faults):
     def strike(self, call: faults.Call) -> faults.Struck | None:
         self._count += 1
         if self._count == self._nth:
-            self._victim.get(timeout=10).kill()
+            self._victim.get(timeout=120).kill()
             self.killed = True
         return None

@@ -104,14 +104,14 @@ class House:
     def host_key(self, vmid: int) -> str:
         return (self.root(vmid) / "etc/ssh/ssh_host_ed25519_key.pub").read_text().strip()
 
-    def ssh(self, vmid: int, command: str, user: str = "ada", check: bool = True) -> subprocess.CompletedProcess[str]:
-        """By the guest's own host key, read from its disk."""
+    def ssh(self, vmid: int, command: str, user: str = "ada", check: bool = True, patience: int = 60) -> subprocess.CompletedProcess[str]:
+        """By the guest's own host key, read from its disk; one that does not answer is given up after `patience` seconds."""
         known = self.folder / f"known-{vmid}"
         known.write_text(f"{self.address(vmid)} {self.host_key(vmid)}\n")
-        options = [f"UserKnownHostsFile={known}", "BatchMode=yes", "ConnectTimeout=5", "KexAlgorithms=curve25519-sha256"]
+        options = [f"UserKnownHostsFile={known}", "BatchMode=yes", f"ConnectTimeout={patience}", "KexAlgorithms=curve25519-sha256"]
         flags = [part for option in options for part in ("-o", option)]
         done = run(
-            "ssh", "-F", "none", "-i", str(self.folder / "key"), *flags, f"{user}@{self.address(vmid)}", command, check=False, timeout=60
+            "ssh", "-F", "none", "-i", str(self.folder / "key"), *flags, f"{user}@{self.address(vmid)}", command, check=False, timeout=300
         )
         assert not check or done.returncode == 0, done
         return done

@@ -102,7 +102,7 @@ def test_a_guest_frozen_by_a_killed_node_goes_on_when_the_node_comes_back(house,
     house.up(vmid)
     group = cgroups.Groups(f"{house.name}-{vmid}")
     group.freeze(True)
-    assert house.ssh(vmid, "true", check=False).returncode == 255
+    assert house.ssh(vmid, "true", check=False, patience=3).returncode == 255
     house.reopened()
     assert house.say(vmid, "echo back") == "back"
 
@@ -111,9 +111,9 @@ def test_reboot_from_inside_comes_back_and_poweroff_stays_off(house, vmid):
     house.up(vmid)
     before = house.say(vmid, "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestamp")
     house.ssh(vmid, "sudo systemctl reboot", check=False)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        done = house.ssh(vmid, "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestamp", check=False)
+        done = house.ssh(vmid, "cat /proc/sys/kernel/random/boot_id; systemctl show -p UserspaceTimestamp", check=False, patience=5)
         if done.returncode == 0 and done.stdout.strip() != before:
             break
         time.sleep(0.1)
@@ -121,6 +121,7 @@ def test_reboot_from_inside_comes_back_and_poweroff_stays_off(house, vmid):
         pytest.fail("the guest did not come back")
     assert vmid in house.runtime.running()
     house.ssh(vmid, "sudo systemctl poweroff", check=False)
+    deadline = time.monotonic() + 120
     while vmid in house.runtime.running() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert vmid not in house.runtime.running()
@@ -135,7 +136,7 @@ def test_shutdown_is_polite_and_stop_of_a_stopped_guest_is_nothing(house, vmid):
         'sudo sh -c \'printf "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStop=touch /went-politely\\n" '
         "> /etc/systemd/system/witness.service; systemctl start witness'",
     )
-    assert house.runtime.shutdown(vmid, 20)
+    assert house.runtime.shutdown(vmid, 120)
     assert vmid not in house.runtime.running()
     house.runtime.stop(vmid)
     house.start(vmid)
@@ -146,7 +147,7 @@ def test_a_guest_that_will_not_end_is_reported_and_can_be_killed(house, vmid):
     house.up(vmid)
     house.say(
         vmid,
-        'sudo sh -c \'printf "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStop=sleep 60\\n" '
+        'sudo sh -c \'printf "[Service]\\nType=oneshot\\nRemainAfterExit=yes\\nExecStop=sleep 600\\n" '
         "> /etc/systemd/system/stubborn.service; systemctl start stubborn'",
     )
     assert not house.runtime.shutdown(vmid, 1)

@@ -87,7 +87,7 @@ def test_who_is_not_known_gets_an_empty_401_after_three_seconds(node, header):
     import requests
 
     started = time.monotonic()
-    response = requests.get(f"{node.credentials['url']}/api2/json/version", headers=header, verify=node.credentials["ca_file"], timeout=20)
+    response = requests.get(f"{node.credentials['url']}/api2/json/version", headers=header, verify=node.credentials["ca_file"], timeout=60)
     assert (response.status_code, response.content) == (401, b"")
     assert time.monotonic() - started >= 3.0
 
@@ -110,8 +110,8 @@ def test_two_clones_race_for_one_vmid_and_one_wins(call):
     first = call.ok("POST", f"{N}/qemu/9000/clone", newid=100097, pool="labs")
     second = call("POST", f"{N}/qemu/9000/clone", newid=100097, pool="labs")
     outcomes = [call.ended(first), call.ended(second.data) if second.status == 200 else second.message]
-    assert outcomes.count("OK") == 1
-    assert "config file already exists" in outcomes[1] or "got timeout" in outcomes[1]
+    (lost,) = [outcome for outcome in outcomes if outcome != "OK"]
+    assert "config file already exists" in lost or "got timeout" in lost
     assert call.task("DELETE", f"{N}/qemu/100097") == "OK"
 
 
@@ -173,7 +173,11 @@ def test_secrets_are_in_no_log_and_in_no_answer(node, call):
 
 def test_a_second_process_on_the_same_home_is_refused(node):
     done = subprocess.run(
-        [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(node.home)], check=False, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(node.home)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 1
     assert "another process serves the node" in done.stderr
@@ -197,7 +201,7 @@ def test_init_refuses_what_cannot_work(tmp_path, option, value):
         check=False,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert done.returncode == 2
     assert option in done.stderr
