@@ -16,6 +16,12 @@ def myself() -> str:
     return f"{_machine()}/{os.getpid()}/{_start(os.getpid())}"
 
 
+def of(pid: int) -> str | None:
+    """That process as it would say it itself (`myself`); None where there is none, or only its exit code is left."""
+    start = _start(pid)
+    return None if start is None else f"{_machine()}/{pid}/{start}"
+
+
 def surely_dead(holder: str) -> bool:
     """Whether that process (`myself`, with anything after another "/") can never write again."""
     machine, _, rest = holder.partition("/")

@@ -6,6 +6,7 @@ import http.client
 import socket
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from labctl import settings as settings_
@@ -74,9 +75,17 @@ def beat(settings: settings_.Settings) -> processes.Part:
     def ready() -> bool:
         # Beat writes its schedule when it begins to tick; that of an earlier run is older than the process.
         process = processes.Processes(settings.home).find("beat")
-        return process is not None and any(path.stat().st_mtime >= process.create_time() - 1 for path in folder.iterdir())
+        return process is not None and any(_written(path) >= process.create_time() - 1 for path in folder.iterdir())
 
     return processes.Part("beat", argv, ready=ready, env=_env(settings), grace=GRACE["beat"])
+
+
+def _written(path: Path) -> float:
+    """When a file was last written to; 0.0 where another has just taken its place."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def api(settings: settings_.Settings) -> processes.Part:

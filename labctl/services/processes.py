@@ -1,7 +1,7 @@
 """One detached process: start it, know it again, stop it.
 
-A pid file holds the pid *and* the process's start time, so that a pid the kernel has given to somebody else is never
-taken for ours and never killed. What the processes are for is not known here (`labctl.services.parts`).
+A pid file holds the pid *and* who that is (`labctl.drivers.liveness`: boot and start, in ticks that no setting of the clock moves), so that
+a pid the kernel has given to somebody else is never taken for ours and never killed. What the processes are for is not known here (`labctl.services.parts`).
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from typing import BinaryIO
 import psutil
 
 from labctl import errors
+from labctl.drivers import liveness
 
 Say = Callable[[str], None]
 """Takes one plain line for the person who waits."""
 
-_CLOCK_SLACK = 0.05
-"""Seconds by which two readings of one process's start time may differ (psutil reads it in clock ticks of 10 ms)."""
+
+DYING_SECONDS = 60.0
+"""For how long a killed process is waited for: at once mostly, but all its threads have to come to it, and its memory has to go."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ class Processes:
         try:
             note = json.loads((self._run / f"{name}.pid").read_text())
             process = psutil.Process(int(note["pid"]))
-            if abs(process.create_time() - float(note["started"])) > _CLOCK_SLACK:
-                return None
-            return None if process.status() == psutil.STATUS_ZOMBIE else process
+            return process if note["who"] and liveness.of(process.pid) == note["who"] else None
         except (OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
             return None
 
@@ -122,7 +122,7 @@ class Processes:
         process = psutil.Process(child.pid)
         note = self._run / f"{part.name}.pid"
         draft = note.with_suffix(".draft")
-        draft.write_text(json.dumps({"pid": child.pid, "started": process.create_time()}))
+        draft.write_text(json.dumps({"pid": child.pid, "who": liveness.of(child.pid)}))
         draft.replace(note)
         return process
 
@@ -130,7 +130,7 @@ class Processes:
         deadline = time.monotonic() + part.deadline
         told = time.monotonic()
         while not part.ready():
-            if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            if liveness.of(process.pid) is None or not process.is_running():
                 raise errors.PermanentError(
                     f"{part.name} ended while it was starting: {self.last_words(part.name)}",
                     hint=f"Its output is in {self.log(part.name)}.",
@@ -169,7 +169,7 @@ class Processes:
         for left in alive:
             with contextlib.suppress(psutil.NoSuchProcess):
                 left.kill()
-        psutil.wait_procs(alive, timeout=5)
+        psutil.wait_procs(alive, timeout=DYING_SECONDS)
         self._forget(part_name)
         return True
 

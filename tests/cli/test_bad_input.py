@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
+
+from labctl.drivers import liveness
 
 WRONG = [["nonsense"], ["class", "open"], ["class", "show", "monday", "--bogus"], ["class", "reset", "monday", "three"]]
 ASKING = [["class", "list"], ["class", "show", "monday"], ["class", "close", "monday", "--yes"], ["ssh", "monday", "1"], ["token", "list"]]
@@ -122,12 +125,7 @@ def test_a_roster_that_is_not_there_and_dates_nobody_can_read(labctl):
 
 
 def test_up_from_a_second_checkout_while_the_first_runs_is_refused(labctl):
-    import os
-
-    import psutil
-
-    own = psutil.Process()
-    note = json.dumps({"pid": os.getpid(), "started": own.create_time()})
+    note = json.dumps({"pid": os.getpid(), "who": liveness.myself()})
     labctl.write("home/run/api.pid", note)
     labctl.write("home/run/owner.json", json.dumps({"checkout": "/somewhere/else", "pid": 1}))
     done = labctl("up")

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,26 +31,42 @@ def _as_owner(argv: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
+def postgresql():
     """URL of a server of our own on a unix socket, or a skip that says what is missing."""
     if importlib.util.find_spec("psycopg") is None:
         pytest.skip("PostgreSQL: the Python package psycopg is not installed")
     initdb, pg_ctl = _program("initdb"), _program("pg_ctl")
     if initdb is None or pg_ctl is None:
         pytest.skip("PostgreSQL: initdb and pg_ctl are not installed")
-    folder = tmp_path_factory.mktemp("pg")
-    for parent in [folder, *folder.parents][:3]:
-        parent.chmod(0o755)
+    # Not below pytest's own folder, which any other pytest that begins on this machine closes to everybody but its owner.
+    folder = Path(tempfile.mkdtemp(prefix="labctl-pg-"))
+    folder.chmod(0o755)
     if getpass.getuser() == "root":
         shutil.chown(folder, "postgres")
+    try:
+        yield from _served(initdb, pg_ctl, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _served(initdb: str, pg_ctl: str, folder: Path):
     data = folder / "data"
-    subprocess.run(_as_owner([initdb, "-D", str(data), "-A", "trust", "-U", "labctl"]), check=True, capture_output=True, cwd="/")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    start = [pg_ctl, "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start"]
-    subprocess.run(_as_owner(start), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
-    yield f"postgresql+psycopg://labctl@/postgres?host={folder}"
-    # Unchecked: where pytest has swept the folder away meanwhile, the server has ended by itself.
-    subprocess.run(_as_owner([pg_ctl, "-D", str(data), "-m", "immediate", "stop"]), check=False, capture_output=True, cwd="/")
+    _run([initdb, "-D", str(data), "-A", "trust", "-U", "labctl"])
+    # No autovacuum: CREATE DATABASE is refused while anybody, be it a worker of its, looks into the template.
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off -c autovacuum=off"
+    _run([pg_ctl, "-D", str(data), "-w", "-t", "600", "-l", str(folder / "log"), "-o", options, "start"])
+    try:
+        yield f"postgresql+psycopg://labctl@/postgres?host={folder}"
+    finally:
+        _run([pg_ctl, "-D", str(data), "-w", "-t", "600", "-m", "immediate", "stop"])
+
+
+def _run(words: list[str]) -> None:
+    # Its words go to a file: a server that is started keeps what it was given, and a pipe would never end.
+    with tempfile.TemporaryFile("w+") as said:
+        done = subprocess.run(_as_owner(words), check=False, stdout=said, stderr=said, cwd="/")
+        said.seek(0)
+        assert done.returncode == 0, said.read()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

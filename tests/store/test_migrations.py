@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
@@ -45,11 +48,24 @@ def test_many_processes_may_come_first(url, tmp_path):
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(600)
     assert [process.exitcode for process in processes] == [0, 0, 0, 0]
     assert len(Database(url, key).read()) == 4
     assert [path.name for path in key.parent.iterdir()] == ["database.key"]
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_whoever_comes_first_while_another_writes_into_the_new_file_waits(tmp_path):
+    file = tmp_path / "labctl.sqlite3"
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as another, ThreadPoolExecutor(1) as thread:
+        another.execute("BEGIN IMMEDIATE")
+        store = Database(f"sqlite:///{file}", tmp_path / "key")
+        coming = thread.submit(store.migrate)
+        with pytest.raises(TimeoutError):
+            coming.result(0.3)
+        another.execute("COMMIT")
+        coming.result(60)
+        store.dispose()
 
 
 def test_a_database_of_a_newer_labctl_is_left_alone(store, url):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -95,10 +96,10 @@ class Connection:
                     self._inherited += [self._engine, self._glance]
                     self._glance = None
                 engine = _engine(self._url)
-                _bring_up_to_date(engine)
-                self._engine, self._pid = engine, os.getpid()
                 file = engine.url.database if engine.dialect.name == "sqlite" else None
                 self._writers = writers.Writers(Path(file), BUSY_SECONDS) if file else None
+                _bring_up_to_date(engine, self._writers)
+                self._engine, self._pid = engine, os.getpid()
             return self._engine
 
     @contextmanager
@@ -137,7 +138,8 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        _keep_a_log(cursor)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -150,6 +152,22 @@ def _sqlite(url: sa.URL) -> sa.Engine:
     return engine
 
 
+def _keep_a_log(cursor: sqlite3.Cursor) -> None:
+    """Write-ahead log. The one statement for which SQLite does not wait itself: where others come first at the same moment, or write, it
+    is refused at once (sqlite.org/pragma.html: "database is locked").
+    """
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as problem:
+            if problem.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
 def _postgresql(url: sa.URL) -> sa.Engine:
     try:
         driver = {"connect_timeout": 10}
@@ -158,11 +176,13 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         raise errors.BadInput(f"the database needs the Python package {problem.name}.", hint=f"pip install {problem.name}") from None
 
 
-def _bring_up_to_date(engine: sa.Engine) -> None:
+def _bring_up_to_date(engine: sa.Engine, line: writers.Writers | None) -> None:
     with engine.connect() as connection:
         if _revision(connection) == tables.HEAD:
             return
-    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+    # In line: on a slow machine this may take longer than SQLite's own waiting lasts, and whoever comes meanwhile has to wait for all of it.
+    turn = line.turn() if line else nullcontext()
+    with turn, engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
         if _revision(connection) != tables.HEAD:
