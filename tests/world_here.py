@@ -162,7 +162,13 @@ class World:
         self.other.close()
         self.stop_tmux()
         self.wiring.database.dispose()
-        shutil.rmtree(self.ground)
+        # Shells of learners who were in just now end on their own time, and take their files with them.
+        wait_for(lambda: _gone(self.ground))
+
+
+def _gone(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
 
 
 class Api:

@@ -29,7 +29,9 @@ class Outside(asyncssh.SSHServerSession[bytes]):
         self._terminal: dict[str, Any] = {}
         self._wanted: dict[str, Any] = {}
         self._early: list[bytes] = []
+        self._resized: tuple[int, int, int, int] | None = None
         self._ended = False
+        self._gone = False
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         """Kept, to answer on."""
@@ -74,6 +76,11 @@ class Outside(asyncssh.SSHServerSession[bytes]):
                 self._channel.write_stderr(f"the machine refused this session: {error}\r\n".encode())
                 self._channel.exit(255)
             return
+        if self._gone:
+            self._inside.abort()
+            return
+        if self._resized:
+            self._inside.change_terminal_size(*self._resized)
         for data in self._early:
             self._inside.write(data)
         if self._ended:
@@ -104,8 +111,9 @@ class Outside(asyncssh.SSHServerSession[bytes]):
 
     def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """Passed on."""
+        self._resized = width, height, pixwidth, pixheight
         if self._inside is not None:
-            self._inside.change_terminal_size(width, height, pixwidth, pixheight)
+            self._inside.change_terminal_size(*self._resized)
 
     def pause_writing(self) -> None:
         """The learner reads slowly: the guest is not read."""
@@ -120,6 +128,7 @@ class Outside(asyncssh.SSHServerSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The guest's end goes too."""
         del exc
+        self._gone = True
         if self._inside is not None:
             self._inside.abort()
         self._over()

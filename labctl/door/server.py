@@ -98,9 +98,9 @@ class Door(asyncssh.SSHServer):
             LOG.error("a connection ended by a fault of the door", exc_info=exc)
         self._house.connections.discard(self)
         if self._entering is not None:
+            # Also where it comes in at this very moment, and nobody has taken note of it yet.
+            self._entering.add_done_callback(_out)
             self._entering.cancel()
-        if self._guest is not None:
-            self._guest.abort()
         if self.way is not None:
             LOG.info("%s left", self.way.principal)
             if not self._house.of(self.way.principal):
@@ -297,6 +297,11 @@ def _machine(way: passage.Way, named: str) -> str:
     if len(way.targets) != 1:
         raise errors.Forbidden(f"say which machine: {way.login}+{'|'.join(one.name for one in way.targets)}")
     return way.targets[0].name
+
+
+def _out(entering: asyncio.Task[asyncssh.SSHClientConnection]) -> None:
+    if not entering.cancelled() and entering.exception() is None:
+        entering.result().abort()
 
 
 def _public(key: asyncssh.SSHKey) -> str:

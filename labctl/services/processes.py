@@ -1,7 +1,8 @@
 """One detached process: start it, know it again, stop it.
 
-A pid file holds the pid *and* who that is (`labctl.drivers.liveness`: boot and start, in ticks that no setting of the clock moves), so that
-a pid the kernel has given to somebody else is never taken for ours and never killed. What the processes are for is not known here (`labctl.services.parts`).
+A pid file holds the pid *and* who that is (`labctl.drivers.liveness`: boot and start, in ticks that no setting of the
+clock moves), so that a pid the kernel has given to somebody else is never taken for ours and never killed. What the
+processes are for is not known here (`labctl.services.parts`).
 """
 
 from __future__ import annotations

@@ -44,11 +44,11 @@ class Doorway(world_here.World):
         bundle = made.bundle(plan, env.facts.machines, until or env.wishes.lease.ends)
         return ssh_ca.write_bundle(bundle, folder)
 
-    def ssh(self, *words: str, config: Path | None = None, stdin: str = "", timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    def ssh(self, *words: str, config: Path | None = None, stdin: str = "", timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = ["ssh", "-F", str(config or self.config()), *words]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
 
-    def relay(self, *words: str, code: str, user: str = "ada+box", program: str = "ssh", timeout: float = 30):
+    def relay(self, *words: str, code: str, user: str = "ada+box", program: str = "ssh", timeout: float = 300):
         """OpenSSH asking for a code; an askpass program types it."""
         folder = self.folder / f"relay-{time.monotonic_ns()}"
         folder.mkdir()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,8 +49,14 @@ def client(doorway, *words, stdin=""):
 
 def fetched(port, at, path):
     """By SOCKS, names looked up at the other end."""
-    words = ["curl", "-sS", "--noproxy", "", "--max-time", "20", "--proxy", f"socks5h://127.0.0.1:{port}", f"http://127.0.0.1:{at}/{path}"]
+    words = ["curl", "-sS", "--noproxy", "", "--max-time", "300", "--proxy", f"socks5h://127.0.0.1:{port}", f"http://127.0.0.1:{at}/{path}"]
     return subprocess.run(words, capture_output=True, text=True, check=False).stdout
+
+
+def _listens(path):
+    """Where a client of ours listens: its file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as dialled:
+        return dialled.connect_ex(str(path)) == 0
 
 
 def test_rsync_brings_a_folder_and_then_only_what_changed(doorway, tmp_path):
@@ -58,9 +65,9 @@ def test_rsync_brings_a_folder_and_then_only_what_changed(doorway, tmp_path):
     for number in range(20):
         (folder / f"file-{number}").write_bytes(os.urandom(50_000))
     words = ["rsync", "-a", "--stats", "-e", f"ssh -F {doorway.config()}", f"{folder}/", "box:work/"]
-    first = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    first = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
     (folder / "file-7").write_bytes(b"changed")
-    second = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    second = subprocess.run(words, capture_output=True, text=True, check=True, timeout=300).stdout
     assert "Number of regular files transferred: 20" in first
     assert "Number of regular files transferred: 1\n" in second
     assert doorway.ssh("box", "cat work/file-7; ls work | wc -l").stdout.split() == ["changed20"]
@@ -77,7 +84,7 @@ def test_a_proxy_to_what_the_machine_itself_reaches(doorway):
 
 def test_one_connection_carries_many_sessions(doorway, tmp_path):
     config = doorway.config()
-    control = ["-o", f"ControlPath={tmp_path}/c", "-o", "ControlMaster=auto", "-o", "ControlPersist=30"]
+    control = ["-o", f"ControlPath={tmp_path}/c", "-o", "ControlMaster=auto", "-o", "ControlPersist=3600"]
     try:
         first = doorway.ssh(*control, "box", "echo $SSH_CONNECTION", config=config)
         with ThreadPoolExecutor(8) as people:
@@ -107,6 +114,6 @@ def test_a_server_that_listens_on_a_socket_of_the_machine_is_reached_too(doorway
         process.stdin.close()
         here, there = tmp_path / "here.sock", process.stdout.readline().strip()
         with client(doorway, "-N", "-L", f"{here}:{there}", "box"):
-            wait_for(here.exists)
-            words = ["curl", "-sS", "--max-time", "20", "--unix-socket", str(here), "http://editor/socket"]
+            wait_for(lambda: _listens(here))
+            words = ["curl", "-sS", "--max-time", "300", "--unix-socket", str(here), "http://editor/socket"]
             assert subprocess.run(words, capture_output=True, text=True, check=False).stdout == "hello /socket"

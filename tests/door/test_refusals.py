@@ -22,7 +22,7 @@ from tests.door.conftest import wait_for
 def through(doorway, host, port, config=None):
     """Open a channel to host:port at the door itself, as -W does."""
     command = ["ssh", "-F", str(config or doorway.config()), "-W", f"{host}:{port}", "labctl-door"]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
 
 
 def test_only_own_machines_by_name_and_port_22(doorway):
@@ -136,6 +136,24 @@ def test_codes_that_are_sent_without_waiting_for_an_answer_count_all_the_same():
     asyncio.run(run())
 
 
+def test_a_way_into_a_machine_that_is_found_as_its_learner_leaves_is_left_too():
+    class Machine:
+        left = False
+
+        def abort(self):
+            self.left = True
+
+    async def run():
+        door, machine = server.Door(server.House(None, "", "")), Machine()
+        door._entering = asyncio.create_task(asyncio.sleep(0, machine))
+        await asyncio.wait([door._entering])
+        door.connection_lost(None)
+        await asyncio.sleep(0)
+        assert machine.left
+
+    asyncio.run(run())
+
+
 def test_a_code_runs_out(own_doorway):
     code = own_doorway.code()
     own_doorway.clock.pass_(minutes=2, seconds=1)
@@ -201,7 +219,7 @@ def test_whoever_knocks_and_says_nothing_keeps_nobody_out_not_even_somebody_who_
 def _typing(doorway):
     """A client that is asked for its code, and whose owner takes their time."""
     ask = doorway.folder / "slow-ask"
-    ask.write_text("#!/bin/sh\ntouch $0.asked\nexec sleep 60\n")
+    ask.write_text("#!/bin/sh\ntouch $0.asked\nexec sleep 3600\n")
     ask.chmod(0o700)
     words = ["-F", "none", "-p", str(doorway.door.port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     environment = {**os.environ, "SSH_ASKPASS": str(ask), "SSH_ASKPASS_REQUIRE": "force", "DISPLAY": "none"}

@@ -85,6 +85,8 @@ class SshdHere:
             "UsePAM no",
             "PidFile none",
             "UseDNS no",
+            # Else of more than ten that come in at once some are dropped by chance, the more the slower they are.
+            "MaxStartups 1000",
             "Subsystem sftp internal-sftp",
             "AcceptEnv LANG LC_*",
         ]

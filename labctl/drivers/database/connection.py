@@ -180,7 +180,7 @@ def _bring_up_to_date(engine: sa.Engine, line: writers.Writers | None) -> None:
     with engine.connect() as connection:
         if _revision(connection) == tables.HEAD:
             return
-    # In line: on a slow machine this may take longer than SQLite's own waiting lasts, and whoever comes meanwhile has to wait for all of it.
+    # In line: on a slow machine this may take longer than SQLite's own waiting lasts, and whoever comes meanwhile waits for all of it.
     turn = line.turn() if line else nullcontext()
     with turn, engine.connect().execution_options(writes=True) as connection, connection.begin():
         if engine.dialect.name == "postgresql":
