@@ -24,15 +24,9 @@ import requests
 
 from labctl import errors, settings
 from labctl.services import up
+from tests.free_ports import free_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def free_port() -> int:
-    """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _free_range() -> str:

@@ -19,7 +19,7 @@ import psutil
 
 from tests.bench import standing
 from tests.bench.guest_here import ACCOUNT
-from tests.bench.house import free_port
+from tests.free_ports import free_port
 
 WAYS = ("door", "openssh", "straight")
 

@@ -25,7 +25,8 @@ from labctl import ports, settings, wiring
 from labctl.model import people
 from labctl.model.environment import Machine, State
 from tests import fakes
-from tests.bench.house import REPOSITORY, free_port
+from tests.bench.house import REPOSITORY
+from tests.free_ports import free_port
 
 HOLD = timedelta(minutes=5)
 

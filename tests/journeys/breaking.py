@@ -16,7 +16,7 @@ def walk(stage: Stage) -> None:
         page.locator(".xterm-screen").click()
         page.keyboard.type("mine=$((6*7)); echo set-$mine\n")
         ada.sees("set-42")
-        page.keyboard.type("for i in $(seq 1 60); do echo $i > count; sleep 1; done &\n")
+        page.keyboard.type("for i in $(seq 1 60); do echo $i >> count; sleep 1; done &\n")
         page.keyboard.type("echo half-")
         ada.sees("half-")
     with stage.chromium.without_server():
