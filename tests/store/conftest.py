@@ -26,8 +26,8 @@ def _program(name: str) -> str | None:
 
 
 def _as_owner(argv: list[str]) -> list[str]:
-    # PostgreSQL refuses to be started by root.
-    return ["runuser", "-u", "postgres", "--", *argv] if getpass.getuser() == "root" else argv
+    # PostgreSQL refuses to be started by root. Not runuser, which waits beside its program and stands still with it.
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *argv] if getpass.getuser() == "root" else argv
 
 
 @pytest.fixture(scope="session")
