@@ -8,8 +8,8 @@ import aiohttp
 
 from labctl import errors
 
-SECONDS = 5.0
-"""How long the API may take: somebody waits."""
+SECONDS = 15.0
+"""How long the API may take: somebody waits, and would rather do so than be refused while it has much to do."""
 
 _REFUSALS: dict[int, type[errors.LabctlError]] = {401: errors.Unauthenticated, 404: errors.NotFound}
 

@@ -34,7 +34,7 @@ def follow(settings: settings_.Settings) -> None:
 
 def _run(settings: settings_.Settings, verb: str) -> None:
     words = node.command(settings, "faults", "--home", str(node.home(settings)), verb, str(settings.faults))
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
     if done.returncode == 0:
         return
     found = (re.fullmatch(r"(.+?):(\d+):(\d+): (.*)", line) for line in done.stderr.splitlines())

@@ -91,7 +91,7 @@ def command(settings: settings_.Settings, *words: str) -> list[str]:
 
 def check(settings: settings_.Settings) -> dict[str, Any]:
     """What this machine lacks for real guests, as the node says it: `{"ok": bool, ...}`."""
-    done = subprocess.run(command(settings, "check", "--json"), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command(settings, "check", "--json"), capture_output=True, text=True, timeout=240, check=False)
     try:
         found: Any = json.loads(done.stdout)
     except ValueError:
@@ -172,7 +172,7 @@ def begun(settings: settings_.Settings) -> bool:
 def status(settings: settings_.Settings) -> dict[str, Any]:
     """What the node says of itself; empty when it says nothing."""
     done = subprocess.run(
-        command(settings, "status", "--home", str(home(settings)), "--json"), capture_output=True, text=True, timeout=60, check=False
+        command(settings, "status", "--home", str(home(settings)), "--json"), capture_output=True, text=True, timeout=240, check=False
     )
     try:
         found = json.loads(done.stdout)

@@ -62,7 +62,7 @@ def worker(settings: settings_.Settings) -> processes.Part:
 
     names = [bell.worker_name(settings.installation, number) for number in range(1, settings.processes + 1)]
     argv = [sys.executable, "-m", "labctl.worker"]
-    return processes.Part("worker", argv, ready=_pong(settings, names), env=_env(settings), deadline=90, grace=GRACE["worker"])
+    return processes.Part("worker", argv, ready=_pong(settings, names), env=_env(settings), grace=GRACE["worker"])
 
 
 def beat(settings: settings_.Settings) -> processes.Part:

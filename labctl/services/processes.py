@@ -34,7 +34,8 @@ DYING_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Part:
-    """One of labctl's processes. `ready` says whether it does its work now; `deadline` is how long that may take, in seconds.
+    """One of labctl's processes. `ready` says whether it does its work now; `deadline` is how long that may take, in
+    seconds: on a slow machine minutes, for one that ends instead is told at once.
 
     `tree`: stopping it by force takes its children along (a worker's pool); never so for the node, whose guests live on.
     """
@@ -43,7 +44,7 @@ class Part:
     argv: Sequence[str]
     ready: Callable[[], bool]
     env: Mapping[str, str] = field(default_factory=dict)
-    deadline: float = 60
+    deadline: float = 240
     grace: float = 20
     tree: bool = True
     umask: int = 0o077
