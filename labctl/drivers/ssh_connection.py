@@ -119,11 +119,12 @@ class Connection:
         """
         deadline = time.monotonic() + timeout
         try:
-            with self._transport.open_session(timeout=timeout) as channel:
-                if terminal:
-                    channel.get_pty()
+            with self._session(deadline) as channel:
+                with ssh_session.answered(channel, deadline):
+                    if terminal:
+                        channel.get_pty()
+                    channel.exec_command(command)
                 channel.settimeout(timeout)
-                channel.exec_command(command)
                 if stdin:
                     channel.sendall(stdin)
                 channel.shutdown_write()
@@ -138,11 +139,12 @@ class Connection:
         """Run a shell script as root, in a shell that stays open for the next one. It travels on stdin, so nothing of it is in a
         process list; its commands must not read stdin. Raises as `run` does.
         """
+        deadline = time.monotonic() + timeout
         try:
             if self._root is None or not self._root.alive:
-                channel = self._transport.open_session(timeout=timeout)
-                channel.settimeout(timeout)
-                channel.exec_command("/bin/sh -s" if self.user == "root" else "sudo -n /bin/sh -s")
+                channel = self._session(deadline)
+                with ssh_session.answered(channel, deadline):
+                    channel.exec_command("/bin/sh -s" if self.user == "root" else "sudo -n /bin/sh -s")
                 self._root = ssh_root.RootShell(channel, OUTPUT_LIMIT)
             exit_, stdout, stderr = self._root.run(script, timeout)
         except TimeoutError as error:
@@ -152,6 +154,15 @@ class Connection:
             self._leave_root()
             raise errors.Unreachable(f"{self.machine}: the SSH connection ended ({_reason(error)})") from error
         return Outcome(exit_, stdout.decode(errors="replace"), stderr.decode(errors="replace"))
+
+    def _session(self, deadline: float) -> paramiko.Channel:
+        """A new one. Raises TimeoutError where only its time was too short."""
+        try:
+            return self._transport.open_session(timeout=max(0.0, deadline - time.monotonic()))
+        except paramiko.SSHException as error:
+            if self._transport.is_active() and time.monotonic() >= deadline:
+                raise TimeoutError from error
+            raise
 
     def _leave_root(self) -> None:
         if self._root is not None:

@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
+import threading
 import time
+from collections.abc import Iterator
 from typing import Any
+
+
+@contextlib.contextmanager
+def answered(channel: Any, deadline: float) -> Iterator[None]:
+    """Around requests on a new channel: paramiko would wait for their answers for ever, and a guest can keep them back. The channel is
+    closed at the deadline, which ends that wait. Raises TimeoutError.
+    """
+    over = threading.Timer(max(0.0, deadline - time.monotonic()), _close, [channel])
+    over.daemon = True
+    over.start()
+    try:
+        yield
+    except Exception as error:
+        if time.monotonic() >= deadline:
+            raise TimeoutError from error
+        raise
+    finally:
+        over.cancel()
+    if time.monotonic() >= deadline:  # it may have been closed a moment too late to be noticed here
+        raise TimeoutError
+
+
+def _close(channel: Any) -> None:
+    with contextlib.suppress(Exception):  # its connection has ended meanwhile; whoever waits learns that by themselves
+        channel.close()
 
 
 def drain(channel: Any, deadline: float, limit: int) -> tuple[bytes, bytes]:
