@@ -148,7 +148,8 @@ class Lab:
         self.plan = self.with_()
         self.prober = ssh.Prober(guests.site, guests.authority, patience=60, insist=3)
         self.told: list[str] = []
-        self.machines = self.prober.enrol(self.plan, guests.build(self.plan), self.told.append)
+        booting = ssh.Prober(guests.site, guests.authority)
+        self.machines = booting.enrol(self.plan, guests.build(self.plan), self.told.append)
 
     def with_(self, *, steps=(), checks=(), machines=None, principal="seat-one-1") -> Plan:
         return plan(self.guests.site, 5, machines or self.planned, steps, checks, self.variables, principal)
@@ -157,6 +158,6 @@ class Lab:
         """What a command of root's prints there."""
         made_ = next(one for one in self.machines if one.name == name)
         with ssh.enter(self.authority, self.plan, made_) as connection:
-            outcome = connection.root(command + "\n", timeout=30)
+            outcome = connection.root(command + "\n", timeout=120)
         assert outcome.exit == 0, outcome
         return outcome.stdout

@@ -180,7 +180,7 @@ def test_hosts_are_a_limit(lab, folder, work):
 def test_a_step_that_takes_too_long_is_ended(lab, folder, work):
     with pytest.raises(errors.PlayFailed, match=r"step 1 \(Do plays/sleeps.yml\) took longer than its timeout"):
         configure(lab, folder, work, step("playbook", "plays/sleeps.yml", timeout=4))
-    assert running(work) == []
+    assert wait_for(lambda: running(work) == []), running(work)
 
 
 @pytest.mark.parametrize(("what", "says"), [("plays/broken.yml", "no_such_module_at_all"), ("no-role", "no-role")])
@@ -234,12 +234,12 @@ def test_a_connection_that_ended_meanwhile_is_opened_anew(lab):
     kept, machine, environment = ssh_kept.Kept(), lab.machines[0], lab.plan.environment
 
     def root(script: str) -> ssh_connection.Outcome:
-        return kept.root(environment, machine, functools.partial(ssh.enter, lab.authority, lab.plan), script, timeout=10)
+        return kept.root(environment, machine, functools.partial(ssh.enter, lab.authority, lab.plan), script, timeout=60)
 
     try:
         assert root("true\n").exit == 0
         with pytest.raises(errors.Unreachable):
-            root("pkill -9 -u labctl sshd; sleep 5\n")
+            root("pkill -9 -u labctl sshd; sleep 60\n")
         assert root("echo again\n").stdout == "again\n"
     finally:
         kept.leave(environment)

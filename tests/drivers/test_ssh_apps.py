@@ -28,8 +28,19 @@ class Pages(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def served(sealed=None):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+class Tired(Pages):
+    """Answers once."""
+
+    def do_GET(self):
+        if self.server.asked.is_set():
+            self.server.over.wait(60)
+        self.server.asked.set()
+        super().do_GET()
+
+
+def served(sealed=None, pages=Pages):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), pages)
+    server.asked, server.over = threading.Event(), threading.Event()
     if sealed is not None:
         server.socket = sealed.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
@@ -57,7 +68,7 @@ def connection(tmp_path_factory):
     authority = ssh_ca.Authority(tmp_path_factory.mktemp("secrets"))
     guest = sshd_here.SshdHere(tmp_path_factory.mktemp("sshd"), authority)
     trust = ssh_connection.Trust(authority, ssh_ca.host_name(guest.plan, "box"), guest.host_key)
-    with ssh_connection.connect("127.0.0.1", "root", authority.deploy_login(), trust, patience=10, port=guest.port) as made:
+    with ssh_connection.connect("127.0.0.1", "root", authority.deploy_login(), trust, patience=60, port=guest.port) as made:
         yield made
     guest.close()
 
@@ -69,17 +80,28 @@ def app(port, path="/200", scheme="http"):
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("path", ["/200", "/302", "/404"])
 def test_an_app_that_answers_below_500_is_there(connection, ports, scheme, path):
-    ssh_apps.prove(app(ports[scheme], path, scheme), connection, seconds=5)
+    ssh_apps.prove(app(ports[scheme], path, scheme), connection, seconds=60)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_one_that_answers_with_a_fault_is_not(connection, ports, scheme):
     with pytest.raises(errors.CheckFailed, match=r"'shop' does not answer at port [0-9]+ of 127.0.0.1 there \(status 503\)"):
-        ssh_apps.prove(app(ports[scheme], "/503", scheme), connection, seconds=3)
+        ssh_apps.prove(app(ports[scheme], "/503", scheme), connection, seconds=6)
+
+
+def test_a_last_look_that_our_time_cuts_short_takes_nothing_from_what_was_seen_before(connection):
+    server = served(pages=Tired)
+    try:
+        with pytest.raises(errors.CheckFailed, match=r"\(status 503\)"):
+            ssh_apps.prove(app(server.server_address[1], "/503"), connection, seconds=4)
+    finally:
+        server.over.set()
+        server.shutdown()
+        server.server_close()
 
 
 def test_a_closed_port_and_the_wrong_scheme_are_said(connection, ports):
     with pytest.raises(errors.CheckFailed, match="cannot be reached from box"):
-        ssh_apps.prove(app(sshd_here.free_port()), connection, seconds=3)
+        ssh_apps.prove(app(sshd_here.free_port()), connection, seconds=6)
     with pytest.raises(errors.CheckFailed, match="does not answer as a web server"):
-        ssh_apps.prove(app(ports["http"], scheme="https"), connection, seconds=3)
+        ssh_apps.prove(app(ports["http"], scheme="https"), connection, seconds=6)

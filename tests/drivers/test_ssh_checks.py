@@ -78,22 +78,22 @@ def place(tmp_path_factory):
     )
     trust = ssh_connection.Trust(authority, ssh_ca.host_name(plan, "box"), guest.host_key)
     login = authority.deploy_login()
-    with ssh_connection.connect("127.0.0.1", "root", login, trust, patience=10, port=guest.port) as connection:
+    with ssh_connection.connect("127.0.0.1", "root", login, trust, patience=60, port=guest.port) as connection:
         yield ssh_checks.Place(plan, plan.machines[0], connection, folder)
     guest.close()
 
 
 def check(kind, what, **more):
-    return PlannedCheck(kind=kind, what=str(what), machine="box", **({"timeout": 5} | more))
+    return PlannedCheck(kind=kind, what=str(what), machine="box", **({"timeout": 60} | more))
 
 
 def passes(place, kind, what, **more):
-    verdict = ssh_checks.look(check(kind, what, **more), place, 5)
+    verdict = ssh_checks.look(check(kind, what, **more), place, 60)
     assert verdict.passed, verdict.reason
 
 
 def fails(place, kind, what, **more):
-    verdict = ssh_checks.look(check(kind, what, **more), place, 5)
+    verdict = ssh_checks.look(check(kind, what, **more), place, 60)
     assert not verdict.passed
     return verdict.reason
 
@@ -120,13 +120,13 @@ def test_broken_shell_text_is_a_failure_not_a_crash(place):
 def test_scripts_run_by_their_first_line_and_leave_nothing_behind(place):
     passes(place, "script", "checks/good.sh", output="^FLAG{a b'c} ada$")
     assert "there is no shop" in fails(place, "script", "checks/bad.py")
-    assert place.connection.run("ls -d /tmp/labctl-????????", timeout=5).stdout == ""
+    assert place.connection.run("ls -d /tmp/labctl-????????", timeout=60).stdout == ""
 
 
 def test_a_command_without_end_could_not_be_looked_at(place):
-    with pytest.raises(ssh_connection.TookTooLong, match="did not finish within 1 s"):
+    with pytest.raises(ssh_connection.TookTooLong, match="within 1 s"):
         ssh_checks.look(check("run", "sleep 77"), place, 1)
-    assert place.connection.run("pgrep -fc '^sleep 77$'", timeout=5).stdout.strip() == "0"
+    assert place.connection.run("pgrep -fc '^sleep 77$'", timeout=60).stdout.strip() == "0"
 
 
 def test_http_is_opened_from_the_machine(place, pages):
@@ -163,7 +163,7 @@ def test_what_is_no_web_server_fails_http(place):
 def test_a_page_that_never_ends_could_not_be_looked_at(place):
     server = served(Dripping)
     try:
-        with pytest.raises(ssh_connection.TookTooLong, match="did not answer within 1 s"):
+        with pytest.raises(ssh_connection.TookTooLong, match="within 1 s"):
             ssh_checks.look(check("http", f"http://127.0.0.1:{server.server_address[1]}/"), place, 1)
     finally:
         server.stop.set()
@@ -193,7 +193,7 @@ def test_file_looks_at_content_mode_owner_and_absence(place, tmp_path):
 
 def test_a_failing_check_says_which_where_and_what_it_printed_without_secrets(place):
     with pytest.raises(errors.CheckFailed) as caught:
-        ssh_checks.prove(check("run", "echo found $LAB_FLAG here; false", message="There is no flag.", timeout=3), place)
+        ssh_checks.prove(check("run", "echo found $LAB_FLAG here; false", message="There is no flag.", timeout=6), place)
     assert caught.value.message.startswith("box: check 'run echo found $LAB_FLAG here; false' failed: There is no flag. (exit 1")
     assert "found *** here" in caught.value.message
     assert "FLAG{" not in caught.value.message
@@ -202,7 +202,7 @@ def test_a_failing_check_says_which_where_and_what_it_printed_without_secrets(pl
 def test_a_secret_in_a_pattern_is_hidden_too(place, tmp_path):
     (tmp_path / "flag").write_text("another\n")
     with pytest.raises(errors.CheckFailed) as caught:
-        ssh_checks.prove(check("file", tmp_path / "flag", contains=r"^FLAG\{a\ b'c\}$", timeout=3), place)
+        ssh_checks.prove(check("file", tmp_path / "flag", contains=r"^FLAG\{a\ b'c\}$", timeout=6), place)
     assert "does not contain '^***$'" in caught.value.message
 
 
@@ -210,7 +210,7 @@ def test_a_last_look_that_our_time_cuts_short_takes_nothing_from_what_was_seen_b
     # The first look fails at once, all later ones would end only after our time.
     script = f"if mkdir {tmp_path}/seen 2>/dev/null; then echo no shop; exit 7; fi; sleep 60"
     with pytest.raises(errors.CheckFailed, match="exit 7, expected 0; it printed: no shop"):
-        ssh_checks.prove(check("run", script, timeout=3), place)
+        ssh_checks.prove(check("run", script, timeout=ssh_checks.WHOLE), place)
 
 
 def test_a_service_that_comes_up_late_still_passes(place, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 import time
@@ -44,7 +46,7 @@ def trust(authority, guest, **more):
     return ssh_connection.Trust(authority, ssh_ca.host_name(guest.plan, "box"), **({"pinned": guest.host_key} | more))
 
 
-def enter(authority, guest, login=None, *, patience=10.0, insist=0.0, **more):
+def enter(authority, guest, login=None, *, patience=60.0, insist=0.0, **more):
     return ssh_connection.connect(
         "127.0.0.1",
         guest.user,
@@ -59,13 +61,13 @@ def enter(authority, guest, login=None, *, patience=10.0, insist=0.0, **more):
 def test_a_command_gives_both_outputs_and_its_exit_status(authority, guest):
     with enter(authority, guest) as connection:
         assert connection.host_key == guest.host_key
-        outcome = connection.run("echo out; echo err >&2; cat; exit 3", stdin=b"in", timeout=10)
+        outcome = connection.run("echo out; echo err >&2; cat; exit 3", stdin=b"in", timeout=60)
     assert outcome == ssh_connection.Outcome(3, "out\nin", "err\n")
 
 
 def test_what_root_runs_is_in_no_process_list(authority, guest):
     with enter(authority, guest) as connection:
-        outcome = connection.root("{ secret=FLAG12345; cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; exit 0; }\n", timeout=10)
+        outcome = connection.root("{ secret=FLAG12345; cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' '; exit 0; }\n", timeout=60)
     assert outcome.exit == 0
     assert "sh -s" in outcome.stdout
     assert "FLAG12345" not in outcome.stdout
@@ -73,8 +75,8 @@ def test_what_root_runs_is_in_no_process_list(authority, guest):
 
 def test_root_runs_script_after_script_and_none_changes_the_next(authority, guest):
     with enter(authority, guest) as connection:
-        first = connection.root("cd /usr; left=behind; echo $$; exit 5", timeout=10)
-        second = connection.root('echo "$PWD [$left] $$"; echo err >&2; exit 0\n', timeout=10)
+        first = connection.root("cd /usr; left=behind; echo $$; exit 5", timeout=60)
+        second = connection.root('echo "$PWD [$left] $$"; echo err >&2; exit 0\n', timeout=60)
         assert (first.exit, second.exit, second.stderr) == (5, 0, "err\n")
         place, left, number = second.stdout.split()
         assert (place == "/usr", left, number == first.stdout.strip()) == (False, "[]", False)
@@ -84,37 +86,37 @@ def test_a_script_of_any_length_and_with_any_signs_reaches_root_whole(authority,
     text = "ä'\"$HOME`\\" * 40_000
     script = f"wc -c <<'END'\n{text}\nEND\nprintf '%s' \"no newline\""
     with enter(authority, guest) as connection:
-        assert connection.root(script, timeout=20).stdout == f"{len(text.encode()) + 1}\nno newline"
+        assert connection.root(script, timeout=60).stdout == f"{len(text.encode()) + 1}\nno newline"
 
 
 def test_roots_output_is_cut_and_its_status_still_comes(authority, guest):
     with enter(authority, guest) as connection:
-        outcome = connection.root("head -c 999999 /dev/zero | tr '\\0' x; head -c 999999 /dev/zero | tr '\\0' y >&2; exit 9\n", timeout=20)
+        outcome = connection.root("head -c 999999 /dev/zero | tr '\\0' x; head -c 999999 /dev/zero | tr '\\0' y >&2; exit 9\n", timeout=60)
         assert (outcome.exit, len(outcome.stdout), len(outcome.stderr)) == (9, ssh_connection.OUTPUT_LIMIT, ssh_connection.OUTPUT_LIMIT)
-        assert connection.root("echo next\n", timeout=10).stdout == "next\n"
+        assert connection.root("echo next\n", timeout=60).stdout == "next\n"
 
 
 def test_a_daemon_of_roots_does_not_hold_us_up(authority, guest):
     with enter(authority, guest) as connection:
-        begun = time.monotonic()
-        assert connection.root("sleep 30 & echo started; exit 0\n", timeout=20).stdout == "started\n"
-        assert time.monotonic() - begun < 25
+        daemon = int(connection.root("sleep 300 & echo $!; exit 0\n", timeout=60).stdout)
+        os.kill(daemon, signal.SIGKILL)  # it still ran
 
 
 def test_after_a_script_that_hangs_or_ends_roots_shell_there_is_another_shell(authority, guest):
     with enter(authority, guest) as connection:
+        assert connection.root("echo a shell\n", timeout=60).stdout == "a shell\n"
         with pytest.raises(ssh_connection.TookTooLong):
             connection.root("exec sleep 30\n", timeout=0.5)
-        assert connection.root("echo one\n", timeout=10).stdout == "one\n"
+        assert connection.root("echo one\n", timeout=60).stdout == "one\n"
         with pytest.raises(errors.Unreachable):
-            connection.root("kill -9 $PPID; sleep 1\n", timeout=10)
-        assert connection.root("echo two\n", timeout=10).stdout == "two\n"
+            connection.root("kill -9 $PPID; sleep 1\n", timeout=60)
+        assert connection.root("echo two\n", timeout=60).stdout == "two\n"
 
 
 def test_a_syntax_error_is_the_scripts_own(authority, guest):
     with enter(authority, guest) as connection:
-        assert connection.root("if then fi (\n", timeout=10).exit == 2
-        assert connection.root("echo still here\n", timeout=10).stdout == "still here\n"
+        assert connection.root("if then fi (\n", timeout=60).exit == 2
+        assert connection.root("echo still here\n", timeout=60).stdout == "still here\n"
 
 
 def test_first_contact_takes_a_plain_key_and_tells_it(authority, spoilt):
@@ -126,7 +128,7 @@ def test_first_contact_takes_a_plain_key_and_tells_it(authority, spoilt):
 def test_after_enrolment_a_plain_key_is_not_enough(authority, spoilt):
     bare = spoilt(certified=False)
     with pytest.raises(errors.Unreachable, match="host key"):
-        enter(authority, bare, patience=5.0)
+        enter(authority, bare, patience=8.0)
 
 
 def test_another_key_than_the_pinned_one_is_refused(authority, guest):
@@ -159,7 +161,7 @@ def test_a_wrong_host_certificate_is_refused_at_first_contact_too(authority, spo
 def test_a_learner_enters_with_a_certificate_of_the_own_seat(authority, guest):
     login = authority.learner(guest.plan, datetime.now(UTC) + timedelta(minutes=10))
     with enter(authority, guest, login) as connection:
-        assert connection.run("id -un", timeout=10, terminal=True).stdout.split() == [guest.user]
+        assert connection.run("id -un", timeout=60, terminal=True).stdout.split() == [guest.user]
 
 
 def test_a_learner_is_refused_for_every_single_reason(authority, guest, tmp_path):
@@ -190,12 +192,13 @@ def test_a_command_that_hangs_ends_with_the_timeout(authority, guest):
     with enter(authority, guest) as connection:
         with pytest.raises(ssh_connection.TookTooLong, match=r"not finished within 0\.5 s"):
             connection.run("exec sleep 30", timeout=0.5)
-        assert connection.run("echo still here", timeout=10).stdout == "still here\n"
+        assert connection.run("echo still here", timeout=60).stdout == "still here\n"
 
 
 def test_a_daemon_that_keeps_the_outputs_open_does_not_hold_us_up(authority, guest):
     with enter(authority, guest) as connection:
-        assert connection.run("sleep 20 & echo started", timeout=15).stdout == "started\n"
+        daemon = int(connection.run("sleep 300 & echo $!", timeout=60).stdout)
+        os.kill(daemon, signal.SIGKILL)  # it still ran
 
 
 def test_endless_output_is_cut_and_memory_stays_ours(authority, guest):
@@ -207,7 +210,7 @@ def test_endless_output_is_cut_and_memory_stays_ours(authority, guest):
 
 def test_a_connection_that_ends_in_the_middle_is_unreachable(authority, guest):
     with enter(authority, guest) as connection, pytest.raises(errors.Unreachable):
-        connection.run("kill -9 $PPID; sleep 60", timeout=20)
+        connection.run("kill -9 $PPID; sleep 60", timeout=60)
 
 
 class Impostor:

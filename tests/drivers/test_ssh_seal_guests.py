@@ -31,7 +31,7 @@ class Bench:
 
     def __init__(self, guests) -> None:
         self.guests = guests
-        self.prober = ssh.Prober(guests.site, guests.authority, patience=60, insist=3)
+        self.prober = ssh.Prober(guests.site, guests.authority)
         self.planned = guests_here.machine(guests.site, 7, 1, "box", "10.10.10.5/24")
         self.plan = guests_here.plan(guests.site, 7, [self.planned], principal="nobody-e7")
         (self.machine,) = self.prober.enrol(self.plan, guests.build(self.plan), lambda _line: None)
@@ -41,12 +41,12 @@ class Bench:
 
     def root(self, plan, machine, script: str) -> str:
         with ssh.enter(self.guests.authority, plan, machine) as connection:
-            outcome = connection.root(script + "\n", timeout=30)
+            outcome = connection.root(script + "\n", timeout=120)
         assert outcome.exit == 0, outcome
         return outcome.stdout.strip()
 
     def freeze(self) -> None:
-        assert self.guests.runtime.shutdown(self.planned.vmid, 30)
+        assert self.guests.runtime.shutdown(self.planned.vmid, 120)
         self.guests.runtime.freeze_template(self.planned.vmid)
 
     def clone(self, plot: int, *, written_by_the_node: bool):
@@ -80,7 +80,7 @@ def test_a_sealed_machine_lets_nobody_in_and_can_be_sealed_again_after_a_boot(be
     deaf = ssh.Prober(bench.guests.site, bench.guests.authority, patience=2, insist=1)
     with pytest.raises(errors.Unreachable):
         deaf.seal(bench.plan, bench.machine, lambda _line: None)
-    assert bench.guests.runtime.shutdown(bench.planned.vmid, 30)
+    assert bench.guests.runtime.shutdown(bench.planned.vmid, 120)
     bench.guests.start(bench.plan, bench.planned)
     bench.prober.seal(bench.plan, bench.machine, lambda _line: None)
     bench.freeze()
@@ -118,7 +118,7 @@ def test_what_was_baked_is_there_and_runs(bench):
 def test_a_clone_keeps_its_keys_over_a_restart(bench):
     plan, machine = bench.clone(12, written_by_the_node=False)
     planned = plan.machine("box")
-    assert bench.guests.runtime.shutdown(planned.vmid, 30)
+    assert bench.guests.runtime.shutdown(planned.vmid, 120)
     bench.guests.start(plan, planned)
     bench.prober.prove(plan, [machine], bench.guests.folder, lambda _line: None)
 
