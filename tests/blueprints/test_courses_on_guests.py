@@ -26,7 +26,7 @@ class Rehearsal:
     def __init__(self, guests, name, plot):
         self.guests, self.folder = guests, courses.FOLDER / name
         self.plan = courses.plan(name, guests.site, plot, plot)
-        self.prober = ssh.Prober(guests.site, guests.authority, patience=180, insist=3)
+        self.prober = ssh.Prober(guests.site, guests.authority, patience=180, insist=60)
         self.machines = self.prober.enrol(self.plan, guests.build(self.plan), print)
 
     def configure(self):
