@@ -187,7 +187,7 @@ def steal(run: Run, victim: Victim, labctl: str, right: Callable[[], bool]) -> l
     """The victim's address and hardware address both, in forged frames that give the bridge no rest; `right` (as in `claim`) is asked
     again and again meanwhile.
     """
-    program = _FRAMES.format(card=CARD, victim=victim.address, router=labctl, mac=victim.mac, frames=_THEFTS, seconds=4)
+    program = _FRAMES.format(card=CARD, victim=victim.address, router=labctl, mac=victim.mac, frames=_THEFTS, seconds=6)
     thief = threading.Thread(target=run, args=(program,))
     thief.start()
     seen = [right()]
