@@ -44,7 +44,7 @@ def somebody(world, browser, name, role, path, environment=None):
 
 
 def offered(person):
-    return [text for one in person.page.locator(OFFERED).all() if (text := one.inner_text())]
+    return [text for text in person.page.locator(OFFERED).all_inner_texts() if text]
 
 
 def is_over(person):
@@ -55,14 +55,15 @@ def test_a_learners_page_that_stays_open_offers_nothing_more_and_keeps_what_was_
     environment = world.wiring.desk.seat("monday", 1)[1].id
     ada = somebody(world, browser, "ada", "learner", f"/seat/{environment}", environment)
     ada.sees("$")
-    assert {"✋ Ask for help", "Get a code for ssh", "Start again…", "Check", "Answer"} <= set(offered(ada))
+    wanted = {"✋ Ask for help", "Get a code for ssh", "Start again…", "Check", "Answer"}
+    chromium.until(lambda: wanted <= set(offered(ada)), "all of it is offered")
     ada.page.get_by_label("What is it about?").fill("pipes")
     ada.page.get_by_label("Your answer").fill("a lamp")
     world.wiring.desk.close("monday", who="eva")
     is_over(ada)
-    assert "The class is over." in ada.page.locator("#state").inner_text()
+    chromium.until(lambda: "The class is over." in ada.page.locator("#state").inner_text(), "it is said")
     chromium.until(lambda: "This seat is closed" in ada.page.locator(".lab-line").inner_text(), "its terminal has ended")
-    assert offered(ada) == []
+    chromium.until(lambda: offered(ada) == [], "nothing is offered any more")
     for label, text in (("What is it about?", "pipes"), ("Your answer", "a lamp")):
         field = ada.page.get_by_label(label)
         assert field.is_visible()
@@ -110,6 +111,6 @@ def test_a_message_that_is_being_written_while_the_class_ends_stays_to_be_read(w
     eva.page.locator("#text").fill("Well done, all of you")
     world.wiring.desk.close("monday", who="eva")
     is_over(eva)
-    assert offered(eva) == []
+    chromium.until(lambda: offered(eva) == [], "nothing is offered any more")
     assert eva.page.locator("#text").input_value() == "Well done, all of you"
     assert not eva.page.locator("#text").is_editable()

@@ -174,7 +174,7 @@ def test_without_scripts_there_are_links_to_every_machine_and_all_of_them_are_sh
     page = ada.page
     assert [one.get_attribute("href") for one in page.locator(".tabs a").all()] == ["#terminal-first", "#terminal-box", "#terminal-last"]
     page.get_by_role("link", name="last", exact=True).click()
-    assert page.url.endswith("#terminal-last")
+    page.wait_for_url("**#terminal-last")
     # Switched off this way, Chromium still treats <noscript> as a page with scripts does.
     assert "A terminal in the browser needs scripts" in page.locator("#terminal-last noscript").text_content()
     assert page.get_by_role("heading", name="first").is_visible()
