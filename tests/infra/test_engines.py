@@ -216,7 +216,7 @@ def test_cancelling_ends_the_waits_and_leaves_a_whole_record(engine, world):
         assert time.monotonic() < until
         time.sleep(0.02)
     work.abort()
-    runner.join(30)
+    runner.join(120)
     assert done
     assert not done[0].well
     assert not engine._backend.locks("s1")

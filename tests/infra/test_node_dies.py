@@ -57,7 +57,7 @@ def test_a_build_survives_the_nodes_death_or_is_completed_by_the_next(line, mort
 def test_while_the_node_is_down_nothing_is_forgotten(mortal, tmp_path):
     provisioner = node_plans.provisioner(mortal, tmp_path / "state", patience=1)
     plan = node_plans.plan(provisioner._site, 50)
-    provisioner.build(plan, lambda line: None)
+    node_plans.provisioner(mortal, tmp_path / "state").build(plan, lambda line: None)
     mortal.kill()
     try:
         with pytest.raises(errors.Unreachable):
@@ -67,4 +67,4 @@ def test_while_the_node_is_down_nothing_is_forgotten(mortal, tmp_path):
         assert provisioner._backend.known(plan.environment)
     finally:
         mortal.start()
-    assert provisioner.remove(plan.environment, plan.plot, lambda line: None).left == ()
+    assert node_plans.provisioner(mortal, tmp_path / "state").remove(plan.environment, plan.plot, lambda line: None).left == ()
