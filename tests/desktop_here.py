@@ -212,7 +212,7 @@ class Page:
         self._open.close()
 
 
-def until(look, seconds: float = 60) -> None:
+def until(look, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, "not within the time"

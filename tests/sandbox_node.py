@@ -94,7 +94,7 @@ class SandboxNode:
         with (self._folder / "node.log").open("ab") as log:
             command = [sys.executable, "-m", "labctl.sandbox", "serve", "--home", str(self.home)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             if self._process.poll() is not None:
                 raise RuntimeError(f"the node ended at once: {self.log}")

@@ -197,7 +197,7 @@ class Api:
         self._thread.join(60)
 
 
-def wait_for(look, seconds: float = 60) -> None:
+def wait_for(look, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < end, "not within the time"

@@ -31,10 +31,13 @@ def process(own_doorway):
     words = [str(own_doorway.folder / "door"), str(port), own_doorway.api.url, str(own_doorway.sshd.port)]
     child = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=log, cwd=Path(__file__).resolve().parents[2])
     own_doorway.door.port = port
-    wait_for(lambda: "is open" in (own_doorway.folder / "door.log").read_text())
-    yield child
-    child.terminate()
-    assert child.wait(60) == 0
+    try:
+        wait_for(lambda: "is open" in (own_doorway.folder / "door.log").read_text() or child.poll() is not None)
+        yield child
+    finally:
+        child.terminate()
+        ended = child.wait(60)
+    assert ended == 0
     print((own_doorway.folder / "door.log").read_text())
 
 

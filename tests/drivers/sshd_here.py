@@ -102,7 +102,7 @@ class SshdHere:
         self._wait()
 
     def _wait(self) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 180
         while time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex((self.address, self.port)) == 0:
