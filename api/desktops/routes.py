@@ -20,9 +20,9 @@ async def desktop(socket: WebSocket) -> None:
     await routes.take(socket, viewing.Kind.DESKTOP, _served, PROTOCOL)
 
 
-async def _served(socket: WebSocket, shared: routes.Hall, admission: terminals.Admission, size: frames.Size) -> int:
+async def _served(socket: WebSocket, shared: routes.Hall, admission: terminals.Admission, first: frames.First) -> int:
     """Raises Conflict (too many), Unreachable, Forbidden."""
-    del size
+    del first
     seen = viewer.Viewer(socket, admission, shared.rooms.said)
     async with shared.rooms.at(seen), sources.desktop(shared.wired, shared.guests, admission) as found:
         told = {"machine": admission.target.name, "mode": admission.ticket.mode, "source": found.source}

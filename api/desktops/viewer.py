@@ -13,7 +13,7 @@ from collections.abc import Callable
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from api.desktops import greeting, messages
-from api.terminals import frames
+from api.terminals import frames, marks
 from labctl import terminals
 from labctl.drivers import rfb
 from labctl.model import viewing
@@ -29,6 +29,7 @@ class Viewer:
     def __init__(self, socket: WebSocket, admission: terminals.Admission, said: Heard) -> None:
         self.admission = admission
         self.size = frames.Size()
+        self.mark = marks.new()
         self._socket = socket
         self._tell_others = said
         self.may_type = admission.ticket.acts

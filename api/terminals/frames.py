@@ -2,13 +2,14 @@
 
 Binary frames are the terminal's bytes, both ways. Text frames are JSON objects.
 
-From the browser, first `{"ticket": "...", "size": [columns, rows]}`, then
+From the browser, first `{"ticket": "...", "size": [columns, rows]}`, after a reconnect with the `shell` it was at; then
     `{"size": [c, r]}`      the page's own size
     `{"ack": n}`            so many bytes were taken since the last of these
     `{"stop": true}`        from the seat's learner: whoever watches or joins is out, and nobody may type along; whether somebody may is
                             asked and answered on the seat's page, once for all its machines
 To the browser
-    `{"opened": {"machine", "mode", "keeps"}}`   once; `keeps`: the same shell comes back after a reconnect
+    `{"opened": {"machine", "mode", "keeps"}}`   once; `keeps`: the same shell comes back after a reconnect; to its learner also `shell`, to
+                            be said then, and `same`: it is that one, and nobody else came to type in it
     `{"size": [c, r]}`      to those who see a screen of somebody else's size
     `{"with": [{"who", "mode", "types"}]}`       whenever it changes who watches or joins; `types`: the learner allowed it
     `{"alone": true}`       where the machine keeps no screen that others could see
@@ -19,6 +20,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+
+from api.terminals import marks
 
 ENDED = 4000
 """The shell ended by itself; a new one may be opened."""
@@ -57,6 +60,7 @@ class First:
 
     ticket: str
     size: Size
+    shell: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,10 @@ def first(text: str) -> First:
     ticket = found.get("ticket")
     if not isinstance(ticket, str) or len(ticket) > 100:
         raise NotUnderstood("no ticket")
-    return First(ticket, _size(found["size"]) if "size" in found else Size())
+    shell = found.get("shell")
+    if not isinstance(shell, str) or not marks.MARK.fullmatch(shell):
+        shell = ""
+    return First(ticket, _size(found["size"]) if "size" in found else Size(), shell)
 
 
 def later(text: str) -> Size | Ack | Stop | None:

@@ -117,6 +117,15 @@ class Guests:
         if not machine.open and not machine.waiting:
             self._machines.pop(key, None)
 
+    async def marked(self, inside: Inside, mark: str) -> bool:
+        """Whether the shell there has this mark (`api.terminals.marks`); no where the guest does not say."""
+        try:
+            async with asyncio.timeout(ssh_inside.LOGIN_SECONDS):
+                found = await inside.connection.run(shells.marked(mark), stdin=asyncssh.DEVNULL)
+        except (asyncssh.Error, OSError, TimeoutError):
+            return False
+        return found.exit_status == 0
+
     async def _tried(self, admission: terminals.Admission, machine: _Machine) -> Inside:
         try:
             return await self._enter(admission)

@@ -48,6 +48,7 @@ class Viewer(Protocol):
     admission: terminals.Admission
     size: frames.Size
     may_type: bool
+    mark: str
 
     @property
     def own(self) -> bool:
@@ -118,6 +119,10 @@ class Rooms:
         if viewer.own:
             return viewer.size
         return next((one.size for one in self._with(viewer) if one.own), viewer.size)
+
+    def alone(self, viewer: Viewer, mark: str) -> bool:
+        """Whether nobody else may type there. Whoever had that mark is the same page, whose connection is not known to be gone yet."""
+        return not any(one.own or one.may_type for one in self._with(viewer) if one is not viewer and one.mark != mark)
 
     async def at_last(self, viewer: Viewer, code: int) -> int:
         """The close code for its page: machines that went away because the seat is over say more than that a shell ended."""

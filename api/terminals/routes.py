@@ -102,7 +102,7 @@ async def terminal(socket: WebSocket) -> None:
     await take(socket, viewing.Kind.TERMINAL, _served)
 
 
-Serve = Callable[[WebSocket, Hall, terminals.Admission, frames.Size], Awaitable[int]]
+Serve = Callable[[WebSocket, Hall, terminals.Admission, frames.First], Awaitable[int]]
 """What to do for somebody who was admitted; the close code."""
 
 
@@ -136,7 +136,7 @@ async def _first(socket: WebSocket, waiting: lobby.Lobby) -> frames.First | None
 async def _admitted(socket: WebSocket, shared: Hall, first: frames.First, kind: viewing.Kind, serve: Serve) -> int:
     try:
         admission = await to_thread.run_sync(lambda: shared.wired.terminals.admit(first.ticket, kind))
-        return await serve(socket, shared, admission, first.size)
+        return await serve(socket, shared, admission, first)
     except errors.Unauthenticated:
         return frames.TICKET
     except (errors.Forbidden, errors.NotFound):
@@ -148,9 +148,9 @@ async def _admitted(socket: WebSocket, shared: Hall, first: frames.First, kind: 
         return frames.UNREACHABLE
 
 
-async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admission, size: frames.Size) -> int:
+async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admission, first: frames.First) -> int:
     """Raises Conflict (too many), Unreachable, Forbidden."""
-    seen = viewer.Viewer(socket, admission, size, shared.rooms.said)
+    seen = viewer.Viewer(socket, admission, first.size, shared.rooms.said)
     async with shared.rooms.at(seen):
         inside = await shared.guests.inside(admission)
         if not inside.keeps and not seen.own:
@@ -159,11 +159,19 @@ async def _served(socket: WebSocket, shared: Hall, admission: terminals.Admissio
             seen.end(frames.ENDED)
             return await seen.serve()
         seen.size = shared.rooms.size_for(seen)
-        seen.tell(frames.told(opened={"machine": admission.target.name, "mode": admission.ticket.mode, "keeps": inside.keeps}))
-        command = shells.command(admission.ticket.mode, keeps=inside.keeps)
+        told = {"machine": admission.target.name, "mode": admission.ticket.mode, "keeps": inside.keeps}
+        if inside.keeps and seen.own:
+            told |= {"shell": seen.mark, "same": await _same(shared, seen, inside, first.shell)}
+        seen.tell(frames.told(opened=told))
+        command = shells.command(admission.ticket.mode, keeps=inside.keeps, mark=seen.mark)
         inside = await shared.guests.open(admission, inside, lambda: seen, command, seen.size)
         try:
             shared.rooms.arrived(seen)
             return await shared.rooms.at_last(seen, await seen.serve())
         finally:
             shared.guests.leave(admission, inside)
+
+
+async def _same(shared: Hall, seen: viewer.Viewer, inside: guests.Inside, mark: str) -> bool:
+    """Whether the page is back at the shell that it was at, and nobody else types there: it may send what was typed meanwhile."""
+    return bool(mark) and shared.rooms.alone(seen, mark) and await shared.guests.marked(inside, mark)

@@ -19,6 +19,8 @@ PLAIN: str | None = None
 
 _TMUX = ("env", "LANG=C.UTF-8", "tmux", "-u", "-L", "labctl", "-f", "/dev/null")
 
+_MARK = "@labctl"
+
 _OPTIONS: Sequence[Sequence[str]] = (
     ("set", "-g", "default-terminal", "tmux-256color"),
     ("set", "-g", "prefix", "None"),
@@ -38,16 +40,24 @@ _OPTIONS: Sequence[Sequence[str]] = (
 )
 
 
-def command(mode: viewing.Mode, *, keeps: bool) -> str | None:
-    """For a guest's shell; None for a plain login shell, which can be neither watched nor joined."""
+def command(mode: viewing.Mode, *, keeps: bool, mark: str = "") -> str | None:
+    """For a guest's shell; None for a plain login shell, which can be neither watched nor joined. `mark`: what whoever comes to type leaves
+    on the session.
+    """
     if not keeps:
         return PLAIN
+    marking = f" {shlex.join([';', 'set', '-t', 'main', _MARK, mark])}" if mark and mode is not viewing.Mode.WATCH else ""
     if mode is viewing.Mode.OWN:
-        return f"exec {_made('new-session', '-A', '-s', 'main')}"
+        return f"exec {_made('new-session', '-A', '-s', 'main')}{marking}"
     flags = "ignore-size,read-only" if mode is viewing.Mode.WATCH else "ignore-size"
     # Where the learner was never at this machine there is nothing to see yet: their shell is begun for them.
     there, begin = shlex.join([*_TMUX, "has-session", "-t", "main"]), _made("new-session", "-d", "-s", "main")
-    return f"{there} 2>/dev/null || {begin}; exec {shlex.join([*_TMUX, 'attach-session', '-t', 'main', '-f', flags])}"
+    return f"{there} 2>/dev/null || {begin}; exec {shlex.join([*_TMUX, 'attach-session', '-t', 'main', '-f', flags])}{marking}"
+
+
+def marked(mark: str) -> str:
+    """Exit status 0 where the session has that mark."""
+    return f'[ "$({shlex.join([*_TMUX, "show", "-qv", "-t", "main", _MARK])})" = {shlex.quote(mark)} ]'
 
 
 def _made(*verb: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import asyncssh
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from api.terminals import frames
+from api.terminals import frames, marks
 from labctl import terminals
 from labctl.model import viewing
 
@@ -41,6 +41,7 @@ class Viewer(asyncssh.SSHClientSession[bytes]):
     ) -> None:
         self.admission = admission
         self.size = size
+        self.mark = marks.new()
         self._socket = socket
         self._tell_others = said
         self.may_type = self.own

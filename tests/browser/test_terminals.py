@@ -67,3 +67,86 @@ def test_a_block_of_the_guide_is_typed_into_a_terminal_that_was_not_seen_yet(lea
     learner.page.evaluate(PRESS)
     learner.sees("typed-42")
     assert learner.complaints == []
+
+
+def line(learner):
+    return learner.page.locator(".lab-line").inner_text()
+
+
+def away(world, learner):
+    """Labctl is away, and the page has seen it."""
+    port = world.api.port
+    world.api.close()
+    chromium.until(lambda: "Reconnecting" in line(learner), "the page says so")
+    return port
+
+
+def back(world, learner, port):
+    world.api = world_here.Api(world.api.made, port)
+    chromium.until(lambda: "Reconnecting" not in line(learner), "it is back")
+
+
+def begin(learner):
+    learner.sees("$")
+    learner.page.locator(".xterm-screen").click()
+    learner.page.keyboard.type("mine=$((6*7)); echo set-$mine\n")
+    learner.sees("set-42")
+
+
+def test_what_is_typed_while_the_connection_is_away_is_sent_to_the_same_shell_once(world, learner):
+    begin(learner)
+    with learner.without_server():
+        port = away(world, learner)
+        learner.page.keyboard.type("echo kept-$mine\n")
+        assert "What you type is sent then." in line(learner)
+        back(world, learner, port)
+    learner.sees("kept-42")
+    learner.page.keyboard.type("echo on-$mine\n")
+    learner.sees("on-42")
+    assert learner.screen().count("kept-42") == 1
+    assert "What you type" not in line(learner)
+
+
+def test_it_is_not_sent_to_a_shell_that_is_another(world, learner):
+    begin(learner)
+    with learner.without_server():
+        port = away(world, learner)
+        learner.page.keyboard.type("echo kept\n")
+        world.stop_tmux()
+        back(world, learner, port)
+    chromium.until(lambda: "not the same shell any more" in line(learner), "it is said")
+    learner.page.keyboard.type("echo new-$mine\n")
+    learner.sees("new-\n")
+    assert "kept" not in learner.screen()
+    assert "not sent" not in line(learner), "until something is typed"
+
+
+def test_too_much_is_not_sent_at_all_and_the_page_says_so_at_once(world, learner):
+    begin(learner)
+    with learner.without_server():
+        port = away(world, learner)
+        learner.page.keyboard.insert_text("echo " + "much " * 300)
+        assert "too much to be kept" in line(learner)
+        learner.page.keyboard.type("\n")
+        back(world, learner, port)
+    # What the terminal itself answers to the machine is nothing that was typed.
+    learner.sees("set-42")
+    assert "too much to be kept" in line(learner)
+    learner.page.keyboard.type("echo then-$mine\n")
+    learner.sees("then-42")
+    assert "much" not in learner.screen()
+
+
+def test_what_waited_for_too_long_is_not_sent(world, learner):
+    begin(learner)
+    learner.page.clock.install()
+    with learner.without_server():
+        port = away(world, learner)
+        learner.page.keyboard.type("echo late\n")
+        assert "What you type is sent then." in line(learner)
+        learner.page.clock.fast_forward(31_000)
+        chromium.until(lambda: "away for too long" in line(learner), "it is said")
+        back(world, learner, port)
+    learner.page.keyboard.type("echo then-$mine\n")
+    learner.sees("then-42")
+    assert "late" not in learner.screen()

@@ -6,11 +6,16 @@ import { FitAddon } from "@xterm/addon-fit";
 import { UnicodeGraphemesAddon } from "@xterm/addon-unicode-graphemes";
 import { Terminal } from "@xterm/xterm";
 import { Connection, type Size, type There } from "./terminal/connection";
+import { Kept } from "./terminal/kept";
 import { KeyBar } from "./terminal/keys";
 import { withNonce } from "./terminal/nonce";
 
 const TEXTS: Record<string, string> = {
   waiting: "Reconnecting to the same shell…",
+  held: "What you type is sent then.",
+  late: "What you typed was not sent: the connection was away for too long.",
+  much: "What you typed was not sent: it was too much to be kept.",
+  other: "What you typed was not sent: this is not the same shell any more, or somebody else types in it.",
   unreachable: "This machine does not answer. Trying again…",
   ended: "The shell has ended.",
   closed: "This seat is closed or starts again. See its page.",
@@ -29,6 +34,9 @@ const TEXTS: Record<string, string> = {
   leave: "Ctrl+Shift+M leaves the terminal",
 };
 
+// What a terminal says by itself and nobody typed: that one looks elsewhere, and answers to what programs ask of it.
+const ITSELF = /^\x1b(\[[IO]$|\[[?>=][\d;]*\$?[a-z]$|\[\d+;\d+R$|\[\d*n$|[P\]])/;
+
 export class LabTerminal extends HTMLElement {
   private terminal: Terminal | null = null;
   private connection: Connection | null = null;
@@ -40,6 +48,9 @@ export class LabTerminal extends HTMLElement {
   private readonly stop = document.createElement("button");
   private watching: ResizeObserver | null = null;
   private drawn = false;
+  private said = "";
+  private shell = false;
+  private readonly kept = new Kept(() => this.say(this.said));
   private toType: [text: string, enter: boolean] | null = null;
 
   connectedCallback(): void {
@@ -58,6 +69,7 @@ export class LabTerminal extends HTMLElement {
     this.terminal?.dispose();
     this.terminal = null;
     this.drawn = false;
+    this.kept.end();
     this.toType = null;
     this.replaceChildren();
   }
@@ -73,7 +85,7 @@ export class LabTerminal extends HTMLElement {
       return;
     }
     this.terminal?.paste(text);
-    if (enter) this.connection?.send("\r");
+    if (enter) this.type("\r");
     this.terminal?.focus();
   }
 
@@ -99,7 +111,7 @@ export class LabTerminal extends HTMLElement {
       linkHandler: { activate: follow, hover: (_event, target) => this.say(target), leave: () => this.say("") },
     });
     this.terminal = terminal;
-    const keys = new KeyBar((text) => this.connection?.send(text));
+    const keys = new KeyBar((text) => this.type(text));
     this.furnish(screen, keys);
     terminal.loadAddon(this.fit);
     withNonce(() => terminal.open(screen));
@@ -112,15 +124,16 @@ export class LabTerminal extends HTMLElement {
         terminal.write(data, () => {
           connection.took(data.length);
           this.begun();
+          for (const piece of this.kept.drawn()) connection.send(piece);
         }),
-      opened: (_machine, _mode, keeps) => this.opened(keeps),
+      opened: (_machine, _mode, keeps, _source, same) => this.opened(keeps, same),
       sized: ([columns, rows]) => terminal.resize(columns, rows),
       with: (there) => this.tellWith(there),
       state: (state, detail) => this.stopped(state, detail),
     });
     this.connection = connection;
-    terminal.onData((text) => connection.send(keys.through(text)));
-    terminal.onBinary((text) => connection.send(Uint8Array.from(text, (sign) => sign.charCodeAt(0))));
+    terminal.onData((text) => this.type(keys.through(text)));
+    terminal.onBinary((text) => this.type(Uint8Array.from(text, (sign) => sign.charCodeAt(0))));
     terminal.onResize(({ cols, rows }) => {
       if (this.mode === "own") connection.resize([cols, rows]);
     });
@@ -133,6 +146,12 @@ export class LabTerminal extends HTMLElement {
       fit();
     }
     void connection.open();
+  }
+
+  private type(what: string | Uint8Array): void {
+    const data = typeof what === "string" ? new TextEncoder().encode(what) : what;
+    if (typeof what === "string" && ITSELF.test(what)) this.connection?.send(data);
+    else if (!this.kept.typed(data)) this.connection?.send(data);
   }
 
   private begun(): void {
@@ -173,11 +192,15 @@ export class LabTerminal extends HTMLElement {
   }
 
   private say(text: string): void {
-    this.status.textContent = text;
+    this.said = text;
+    const more = this.kept.lost || (this.kept.waits ? "held" : "");
+    this.status.textContent = more ? `${text} ${this.text(more)}`.trim() : text;
   }
 
-  private opened(keeps: boolean): void {
+  private opened(keeps: boolean, same: boolean): void {
     this.again.hidden = true;
+    this.shell = keeps && this.mode === "own";
+    this.kept.attached(same);
     // What comes first is the whole screen as the machine has it.
     this.terminal?.reset();
     this.say(keeps ? "" : this.text("plain"));
@@ -193,8 +216,11 @@ export class LabTerminal extends HTMLElement {
   }
 
   private stopped(state: string, detail: string): void {
+    const waits = state === "waiting" || state === "unreachable";
+    if (waits && this.shell) this.kept.leave();
+    else if (!waits) this.kept.end();
     this.say(detail || this.text(state));
-    this.again.hidden = state === "waiting" || state === "unreachable";
+    this.again.hidden = waits;
     this.dispatchEvent(new CustomEvent("lab-stopped", { bubbles: true, detail: state }));
   }
 

@@ -21,7 +21,7 @@ _SEQUENCE = re.compile(rb"\x1b(\[[0-9;?>]*[a-zA-Z]|[()][A-Z0-9]|[=>])")
 class Tab:
     """A browser's tab as far as the API can tell: it acknowledges what it takes, unless told not to."""
 
-    def __init__(self, url, ticket, *, size=(80, 24), origin=None, acks=True):
+    def __init__(self, url, ticket, *, size=(80, 24), origin=None, acks=True, shell=None):
         self._acks = acks
         self._open = contextlib.ExitStack()
         address = url.replace("http", "ws") + "/ws/terminal"
@@ -34,7 +34,7 @@ class Tab:
         self.told = []
         self.code = None
         if ticket is not None:
-            self.say(ticket=ticket, size=list(size))
+            self.say(ticket=ticket, size=list(size), **({} if shell is None else {"shell": shell}))
 
     def say(self, **values):
         self.socket.send(json.dumps(values))

@@ -5,7 +5,8 @@ export type There = { who: string; mode: "watch" | "join"; types: boolean };
 
 export interface Listener {
   bytes(data: Uint8Array): void;
-  opened(machine: string, mode: string, keeps: boolean, source: string): void;
+  /** `same`: the shell of before the connection went, and nobody else came to type in it. */
+  opened(machine: string, mode: string, keeps: boolean, source: string, same: boolean): void;
   sized(size: Size): void;
   with(there: There[]): void;
   /** `state`: waiting and unreachable (will try again by itself; the machine did not answer twice), ended (the shell is over), closed (the seat is), alone, refused. */
@@ -29,6 +30,7 @@ export class Connection {
   private over = false;
   private attempts = 0;
   private unreached = 0;
+  private shell = "";
 
   constructor(
     private readonly tickets: string,
@@ -109,7 +111,7 @@ export class Connection {
     address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(address, path === "/ws/desktop" ? ["binary"] : []);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(JSON.stringify({ ticket, size: this.size() }));
+    socket.onopen = () => socket.send(JSON.stringify({ ticket, size: this.size(), ...(this.shell ? { shell: this.shell } : {}) }));
     socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
       if (this.socket !== socket) return;
       if (typeof event.data !== "string") return this.listener.bytes(new Uint8Array(event.data));
@@ -129,10 +131,11 @@ export class Connection {
 
   private told(said: Record<string, unknown>): void {
     if (said.opened) {
-      const opened = said.opened as { machine: string; mode: string; keeps: boolean; source?: string };
+      const opened = said.opened as { machine: string; mode: string; keeps: boolean; source?: string; shell?: string; same?: boolean };
       this.wait = FIRST_WAIT;
       this.unreached = 0;
-      this.listener.opened(opened.machine, opened.mode, opened.keeps, opened.source ?? "");
+      this.shell = opened.shell ?? "";
+      this.listener.opened(opened.machine, opened.mode, opened.keeps, opened.source ?? "", opened.same ?? false);
     }
     if (said.size) this.listener.sized(said.size as Size);
     if (said.with) this.listener.with(said.with as There[]);
