@@ -14,6 +14,7 @@ from fastapi.responses import RedirectResponse
 
 from api import routes_classes, sessions, texts, who
 from api.pages import asking, render
+from labctl.model import web_apps
 from labctl.model.people import Right
 
 router = APIRouter(include_in_schema=False)
@@ -43,7 +44,17 @@ def start(request: Request, asker: asking.Anyone, house: who.House, *, closed: b
 def browser_check(request: Request, house: who.House) -> Response:
     """Whether this browser can do what terminals and boards need. Tells nothing of anybody, so nobody has to sign in."""
     door = house.door_address
-    return render.render(request, "check.html", door=door, agent=request.headers.get("user-agent", "")[:200])
+    site = "" if house.paper else house.visiting.site
+    apps = web_apps.address(site, web_apps.CHECK) if site else ""
+    return render.render(
+        request,
+        "check.html",
+        reaches=(apps,) if apps else (),
+        apps=apps + web_apps.CHECK_PATH if apps else "",
+        domain=site.partition("://")[2],
+        door=door,
+        agent=request.headers.get("user-agent", "")[:200],
+    )
 
 
 @router.post("/language", dependencies=[Depends(sessions.refuse_other_pages)])

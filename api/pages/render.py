@@ -80,11 +80,19 @@ def fragment(template: str, spoken: str, place: ZoneInfo, /, **values: Any) -> s
 
 
 def render(
-    request: Request, template: str, /, *, status: int = 200, frames: Sequence[str] = (), rows: Sequence[bytes] = (), **values: Any
+    request: Request,
+    template: str,
+    /,
+    *,
+    status: int = 200,
+    frames: Sequence[str] = (),
+    reaches: Sequence[str] = (),
+    rows: Sequence[bytes] = (),
+    **values: Any,
 ) -> HTMLResponse:
     """The page `template` of `api/templates` with these values. Never kept by caches: pages hold what only their asker may see. `frames`:
-    origins of web apps that this page, and no other, may frame and lead to. `rows` are ready HTML and stand where the template says so:
-    what a thousand of them are would be copied six times in there.
+    origins of web apps that this page, and no other, may frame and lead to; `reaches`: those that its scripts may ask. `rows` are ready
+    HTML and stand where the template says so: what a thousand of them are would be copied six times in there.
     """
     nonce = secrets.token_urlsafe(18)
     place = Markup(f"<!-- {secrets.token_urlsafe(18)} -->")  # noqa: S704
@@ -103,7 +111,7 @@ def render(
     )
     before, there, after = text.partition(place)
     body = b"\n".join([before.encode(), *rows, after.encode()]) if there else text
-    return HTMLResponse(body, status_code=status, headers=headers(nonce, frames))
+    return HTMLResponse(body, status_code=status, headers=headers(nonce, frames, reaches))
 
 
 def _here(request: Request) -> str:
@@ -122,9 +130,9 @@ def came_from(request: Request) -> SplitResult:
     return at if at.netloc == request.headers.get("host", "") and at.path.startswith("/") and not at.path.startswith("//") else _NOWHERE
 
 
-def headers(nonce: str, frames: Sequence[str] = ()) -> dict[str, str]:
+def headers(nonce: str, frames: Sequence[str] = (), reaches: Sequence[str] = ()) -> dict[str, str]:
     """What every page carries."""
-    policy = _POLICY.format(nonce=nonce)
+    policy = _POLICY.format(nonce=nonce).replace("connect-src 'self'", " ".join(("connect-src 'self'", *reaches)))
     if frames:
         # A form's way is looked at again after each redirect, and a frame's first address is labctl's own.
         policy = policy.replace("form-action 'self'", f"form-action 'self' {' '.join(frames)}") + f"; frame-src 'self' {' '.join(frames)}"

@@ -1,6 +1,7 @@
 """One connection: who comes, to which app, and the bytes between the two (`access.md` 5).
 
 /.labctl/enter?t=TICKET     labctl's own: the ticket becomes a cookie of this host, once
+/.labctl/check              labctl's own, at a name that is no app's: its pages try whether a browser gets here
 everything else             the guest's, for whoever has the cookie of this very host
 """
 
@@ -106,10 +107,7 @@ class House:
             await self._say(line, 404, "nothing", language)
             return
         try:
-            if urlsplit(asked.target).path == ENTER:
-                await self._enter(line, asked, label)
-            else:
-                await self._visited(reading, line, asked, label)
+            await self._led(reading, line, asked, label)
         except errors.NotFound:
             await self._say(line, 404, "nothing", language)
         except errors.Unauthenticated:
@@ -135,6 +133,24 @@ class House:
         lines = ["HTTP/1.1 303 See Other", f"Location: {visit.path}", f"Set-Cookie: {cookie}", "Cache-Control: no-store"]
         lines += ["Referrer-Policy: no-referrer", "Content-Length: 0", "Connection: close", "", ""]
         line.writer.write("\r\n".join(lines).encode())
+        await line.writer.drain()
+
+    async def _led(self, reading: bodies.Reading, line: Line, asked: heads.Request, label: str) -> None:
+        path = urlsplit(asked.target).path
+        if (label, path) == (web_apps.CHECK, web_apps.CHECK_PATH):
+            await self._tried(line, asked)
+        elif path == ENTER:
+            await self._enter(line, asked, label)
+        else:
+            await self._visited(reading, line, asked, label)
+
+    async def _tried(self, line: Line, asked: heads.Request) -> None:
+        """Whoever comes here got here; only labctl's pages are told so."""
+        origin = asked.first("origin")
+        if asked.method != "GET" or origin not in self.place.labctl:
+            raise errors.NotFound("nobody tries that")
+        lines = ["HTTP/1.1 204 No Content", f"Access-Control-Allow-Origin: {origin}", "Vary: Origin", "Cache-Control: no-store"]
+        line.writer.write("\r\n".join([*lines, "Connection: close", "", ""]).encode())
         await line.writer.drain()
 
     async def _visited(self, reading: bodies.Reading, line: Line, asked: heads.Request, label: str) -> None:

@@ -17,6 +17,11 @@ from labctl.model import passage
 TICKET_LIFE = timedelta(seconds=60)
 """From the button to the app's own address: one redirect."""
 
+CHECK = "check"
+"""The first part of a host name that is no app's (those have "--"): browsers try there whether they get to apps at all."""
+
+CHECK_PATH = "/.labctl/check"
+
 _DIGITS = 12
 """Of base32: 60 bits. Machine and app have at most 24 signs each, so the label has at most the 63 that DNS allows."""
 

@@ -57,6 +57,9 @@ def test_without_addresses_of_their_own_ssh_carries_apps_and_nothing_is_framed(o
     assert "has no address here" in page.text  # `back`: on a machine that nobody may enter
     assert "<iframe" not in page.text
     assert "frame-src" not in policy(page)
+    check = ada.get("/check")
+    assert 'data-check="apps"' not in check.text, "there is nothing to try"
+    assert policy(check)["connect-src"] == "'self'"
     assert ada.post(f"/seat/{environment}/apps/shop", headers={"Origin": ada.origin}, follow_redirects=False).status_code == 409
 
 

@@ -49,7 +49,8 @@ def walk(stage: Stage) -> None:
     stage.person("Bob")
     with step("the browser check says what this browser can do"):
         bob.page.goto("/check")
-        until(lambda: bob.page.locator("#checks .good").count() == 3, "page, scripts, WebSocket")
+        lines = bob.page.locator("#checks li").count()
+        until(lambda: bob.page.locator("#checks .good").count() == lines, "page, scripts, WebSocket, where apps have addresses their names")
         stage.look("browser check", bob.page)
 
 
