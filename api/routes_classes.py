@@ -81,6 +81,7 @@ def open_classroom(asker: who.Opens, house: who.House, wanted: shapes.OpenClassr
         trainer=asker.name,
         seats=wanted.seats,
         spares=wanted.spares,
+        may_join=wanted.may_join,
     )
     learners = len(room.seats) - wanted.spares
     spares = f" and {wanted.spares} spares" if wanted.spares else ""

@@ -247,6 +247,7 @@ class OpenClassroom(Shape):
     )
     seats: int | None = Field(default=None, ge=1, le=100_000, description="Only the first so many of the roster.")
     spares: int = Field(default=0, ge=0, le=100, description="Seats without a learner, made ready like the others.")
+    may_join: bool = Field(default=False, description="Learners agree beforehand that trainers type in their terminals.")
 
 
 class FitClassroom(Shape):

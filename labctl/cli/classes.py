@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +11,7 @@ from labctl import errors
 from labctl import settings as settings_
 from labctl.cli import blueprints, client, fit, screen
 from labctl.cli import board as board_
+from labctl.cli import learners as learners_
 
 app = typer.Typer(no_args_is_help=True, help="Classes: a blueprint, a roster and a window of time.")
 
@@ -22,7 +22,9 @@ Name = Annotated[str, typer.Argument(metavar="CLASS", help="The class's name.")]
 def open_(
     blueprint: Annotated[str, typer.Argument(help="The course: a name from `labctl blueprint list`.")],
     name: Annotated[str, typer.Option("--name", "-n", help="The class's name, unique among open classes.")],
-    roster: Annotated[Path, typer.Option("--roster", "-r", help="CSV in UTF-8 with the columns name and email (and login, if you like).")],
+    roster: learners_.Roster = None,
+    learner: learners_.Learner = None,
+    by_code: learners_.ByCode = None,
     starts: Annotated[
         str | None, typer.Option("--from", help="When machines may be made: +30m, 09:00, '2026-11-24 09:00'. Default: now.")
     ] = None,
@@ -33,13 +35,19 @@ def open_(
     answer: Annotated[list[str] | None, typer.Option("--set", help="KEY=VALUE for a variable of the blueprint; may be repeated.")] = None,
     seats: Annotated[int | None, typer.Option("--seats", help="Only the first so many learners of the roster.")] = None,
     spares: Annotated[int, typer.Option("--spares", help="Seats without a learner, made ready like the others, for `class swap`.")] = 0,
+    may_join: Annotated[
+        bool, typer.Option("--may-join", help="Learners agree beforehand that trainers type in their terminals; else each is asked.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say whether it fits and when it would be ready. Nothing is made.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Show the board until every seat is ready.")] = False,
     json: screen.Json = False,
 ) -> None:
-    """Open a class: machines of their own for every learner of the roster.
+    """Open a class: machines of their own for every learner.
 
-    Everything is checked first (blueprint, roster, dates, room on the cluster); if anything is wrong, nothing is made.
+    Who that is says a roster, a list of names, or a number of seats for whoever has the class's code; learners without a mail address
+    come in by the code, too.
+
+    Everything is checked first (blueprint, learners, dates, room on the cluster); if anything is wrong, nothing is made.
 
     For example:
 
@@ -48,27 +56,35 @@ def open_(
       labctl class open web-attack-basics -n monday -r roster.csv --spares 2 --dry-run
 
       labctl class open linux-first-steps -n evening -r roster.csv --from 18:00 --until +6h --wait
+
+      labctl class open linux-first-steps -n trial -l "Ada Lovelace" -l "Grace Hopper"
+
+      labctl class open linux-first-steps -n fair --by-code 20
     """
     api = client.Client(settings_.Settings())
-    text, learners = read_roster(roster)
+    found = learners_.wanted(roster, learner or [], by_code, seats)
     body = {
         "blueprint": blueprint,
         "name": name,
         "title": title,
-        "roster": text,
+        "roster": found.roster,
         "starts": screen.moment(starts).isoformat() if starts else None,
         "ends": screen.moment(ends).isoformat() if ends else None,
         "answers": blueprints.pairs(answer or []),
         "seats": seats,
         "spares": spares,
+        "may_join": may_join,
     }
     if dry_run:
-        _dry_run(api, body, seats or learners, json=json)
+        _dry_run(api, body, seats or found.number, json=json)
         return
     accepted = api.post("/classrooms", body)
+    code = api.post(f"/classrooms/{name}/join-code") if found.by_code else {}
     if json and not wait:
-        screen.data(accepted)
+        screen.data(accepted | code)
         return
+    if code and not json:
+        screen.say(f"Learners come in with the code {code['code']}: {code['url']}")
     if not wait:
         screen.say(f"{accepted['what']} Look at it with `labctl class show {name} --watch`.")
         return
@@ -84,18 +100,6 @@ def _dry_run(api: client.Client, body: dict[str, Any], seats: int, *, json: bool
     screen.data(found) if json else fit.show(found)
     if not found["fits"]:
         raise typer.Exit(1)
-
-
-def read_roster(path: Path) -> tuple[str, int]:
-    """The roster's text and how many learners it has. Checked here so that complaints name the file as the person knows it."""
-    from labctl.model import roster as roster_
-
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise errors.BadInput(f"the roster {path} cannot be read: {problem.strerror}.", hint="Give a CSV file with name,email.") from None
-    learners = roster_.parse(content, str(path))
-    return content.decode("utf-8-sig"), len(learners)
 
 
 def fail_unless_ready(last: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ import typer
 from labctl import errors
 from labctl import settings as settings_
 from labctl.cli import board as board_
-from labctl.cli import classes, client, machine, screen, shell
+from labctl.cli import client, learners, machine, screen, shell
 
 NAME = "demo"
 BLUEPRINT = "web-attack-basics"
@@ -98,7 +98,7 @@ def _open(api: client.Client) -> str:
                 api.post(f"/classrooms/{NAME}/seats/{seat['number']}/reset")
         return NAME
     roster = Path(__file__).resolve().parents[2] / "examples" / "roster.csv"
-    body = {"blueprint": BLUEPRINT, "name": NAME, "title": "Demonstration", "roster": classes.read_roster(roster)[0]}
+    body = {"blueprint": BLUEPRINT, "name": NAME, "title": "Demonstration", "roster": learners.read(roster).roster}
     screen.say(api.post("/classrooms", body)["what"])
     return NAME
 
