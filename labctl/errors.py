@@ -37,6 +37,12 @@ class LabctlError(Exception):
         self.message = message
         self.hint = hint
 
+    @property
+    def told(self) -> str:
+        """What is wrong and what to do next, for one line: each a sentence of its own. Messages may end without a full stop."""
+        stop = "." if self.message and self.hint and self.message[-1] not in ".!?:…" else ""
+        return f"{self.message}{stop} {self.hint}".strip()
+
 
 @dataclass(frozen=True, order=True)
 class Complaint:

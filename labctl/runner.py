@@ -192,12 +192,8 @@ def _first(env: Environment, step: Step) -> bool:
 
 def _failure(error: Exception) -> lifecycle.Failure:
     if isinstance(error, errors.TemporaryError):
-        return lifecycle.Failure(_sentence(error), error.retry_after, error.machine, error.node)
+        return lifecycle.Failure(error.told, error.retry_after, error.machine, error.node)
     if isinstance(error, errors.LabctlError):
-        return lifecycle.Failure(_sentence(error), None, error.machine, error.node)
+        return lifecycle.Failure(error.told, None, error.machine, error.node)
     # An unforeseen error may carry anything in its text, so only its kind is shown; the log has the rest.
     return lifecycle.Failure(f"labctl met an error nobody foresaw ({type(error).__name__}); the worker's log has the details.", None)
-
-
-def _sentence(error: errors.LabctlError) -> str:
-    return f"{error.message} {error.hint}".strip()

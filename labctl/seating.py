@@ -76,7 +76,7 @@ class Seating:
             return replace(done, added=self._add_spare(slug, spare, who))
         except errors.LabctlError as error:
             # The learner has working machines by now: that there is no new spare must not look as if nothing had happened.
-            return replace(done, not_added=f"{error.message} {error.hint}".strip())
+            return replace(done, not_added=error.told)
 
     def _spare(self, room: Classroom) -> Seat:
         now = self.desk.clock.now()

@@ -122,7 +122,11 @@ _kept = functools.lru_cache(maxsize=8192)(_made)
 def _apart(language: str, said: str, told: list[Markup], deep: int) -> Markup:
     """What happened with what to do about it; several lines of which some are translated; a line about one thing."""
     for row in index().endings:
-        if said.endswith(row.english) and (first := _said(language, said.removesuffix(row.english).rstrip(), deep)):
+        if not said.endswith(row.english):
+            continue
+        happened = said.removesuffix(row.english).rstrip()
+        # Its full stop may have been put there when the two were joined (`errors.LabctlError.told`).
+        if first := _said(language, happened, deep) or _said(language, happened.removesuffix("."), deep):
             return first + ("" if first.endswith(".") else ".") + " " + Texts(language)(row.key)
     if any(told):
         return _plain("notes.next", language).join(one or _english(part) for one, part in zip(told, said.split("; ", _MANY), strict=True))

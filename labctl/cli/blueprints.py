@@ -163,7 +163,7 @@ def _fit(wired: wiring_.Wiring, book: shelf.Book, seats: int, answers: dict[str,
     try:
         return capacity.told(wired.fitting.of(book, seats, answers=answers)), ""
     except errors.LabctlError as error:
-        return None, f"{error.message} {error.hint}".strip()
+        return None, error.told
 
 
 def _shelf() -> shelf.Shelf:

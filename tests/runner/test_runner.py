@@ -236,3 +236,20 @@ def test_what_this_labctl_cannot_do_is_said(world):
     world.turn(env)
     assert world.env(env).facts.trouble.reason == "this labctl cannot suspend yet."
     assert world.status(env) is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (errors.Unreachable("the VNet is not up after 60 s", hint="Look at the node."), "the VNet is not up after 60 s. Look at the node."),
+        (errors.Unreachable("the node does not answer.", hint="Is it up?"), "the node does not answer. Is it up?"),
+        (errors.PermanentError("is the template missing?", hint="Ask IT."), "is the template missing? Ask IT."),
+        (errors.PermanentError("no room"), "no room"),
+        (errors.PermanentError("", hint="Ask IT."), "Ask IT."),
+    ],
+)
+def test_a_reason_and_what_to_do_about_it_are_sentences_of_their_own(world, error, told):
+    (env,) = world.open()
+    world.script.failures[VERBS[0]] = [error]
+    world.turn(env)
+    assert world.env(env).facts.trouble.reason == told

@@ -227,3 +227,12 @@ def test_everybody_reads_in_their_language_what_becomes_of_a_seat_and_why_it_doe
     assert "Einrichten: box ist" in pages[2]
     assert "fertig nach" in trainer.get("/class/monday/journal", headers=german).text
     assert "box is not there any more. Reset the seat to start again." in trainer.get("/class/monday").text
+
+
+@pytest.mark.parametrize("message", ["node pve1 has not taken VNet v17 up after 60 s", "node pve1 has not taken VNet v17 up after 60 s."])
+def test_a_reason_that_got_its_full_stop_from_what_follows_is_translated_all_the_same(message):
+    said = errors.Unreachable(message, hint="Look at the node's network reload.").told
+    german = texts.Texts("de").note(said)
+    assert german.startswith("Knoten pve1 hat das VNet v17 nach 60 s nicht übernommen. ")
+    assert "lang=" not in german
+    assert ".." not in german
