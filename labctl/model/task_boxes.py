@@ -14,10 +14,10 @@ from labctl.model.tasks import Standing, State
 
 @dataclass(frozen=True)
 class Box:
-    """One task as one seat sees it. `worth`: points that are left of it; `requires`: titles of what is still to be done before; `hints`
-    that are open, of `hints_all`, and what the next costs; `tries_left` None where there is no limit; `looking` while a check of this seat
-    goes on for it; `stale`: it was proven on machines that were set back since; `waits`: its machines are still being prepared;
-    `language` of its words, where that is known.
+    """One task as one seat sees it. `worth`: points that are left of it; `said`: what its last look came to; `requires`: titles of what is
+    still to be done before; `hints` that are open, of `hints_all`, and what the next costs; `tries_left` None where there is no limit;
+    `looking` while a check of this seat goes on for it; `stale`: it was proven on machines that were set back since; `waits`: its machines
+    are still being prepared; `language` of its words, where that is known.
     """
 
     id: str
@@ -27,6 +27,7 @@ class Box:
     state: State
     standing: Standing
     worth: int
+    said: str = ""
     requires: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     hints_all: int = 0
@@ -82,6 +83,7 @@ def box(
         proof=task.proof,
         state=state,
         standing=mine,
+        said=words.title if mine.message == task.title else mine.message,
         worth=tasks.worth(task, mine.hints),
         requires=tuple(titles[other] for other in task.requires if not _done(standings.get(other))),
         hints=words.hints[: mine.hints],

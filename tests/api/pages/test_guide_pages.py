@@ -7,7 +7,9 @@ import re
 import pytest
 
 from api.pages import tabs
+from labctl import task_ports
 from labctl.model.plan import PlannedApp
+from labctl.model.tasks import Outcome
 from tests.api.conftest import TREE
 
 FR = {
@@ -186,3 +188,23 @@ def test_a_translation_with_a_mistake_is_not_shown_and_takes_nothing_away(house,
 
 def test_trainers_see_which_languages_a_course_has(translated):
     assert "Also in: fr" in translated.client("trainer").get("/blueprints/hello").text
+
+
+def test_what_labctl_says_of_a_task_that_is_not_done_is_in_the_language_of_the_page(translated):
+    client, place = learner(translated), seat(translated)
+    own = {"HX-Request": "true"}
+    translated.examiner.finds["file"] = [
+        task_ports.Exam(Outcome.FAILED, "Make the file", "exit 1"),
+        task_ports.Exam(Outcome.FAILED, "touch it as learner", "exit 1"),
+    ]
+    shown = box(client.post(f"{place}/task/file/check", headers=own).text, "file")
+    assert "✕ Faites le fichier" in shown, "its title, where its author said nothing"
+    assert "Make the file" not in shown
+    assert "✕ touch it as learner" in box(client.post(f"{place}/task/file/check", headers=own).text, "file"), "the author's words stay"
+    for where, sent, said in (
+        ("look/answer", {"said": " "}, "Une réponse a de 1 à 500 signes. Écrivez-la dans le champ, puis envoyez-la."),
+        ("look/hint", {"which": "2"}, "Ils s\u2019ouvrent dans l\u2019ordre."),
+    ):
+        text = client.post(f"{place}/task/{where}", data=sent, headers=own).text
+        assert said in re.sub(r"\s+", " ", text), text
+        assert 'lang="en"' not in text
