@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 def accept(labctl, url, **fields):
     """Send the form of a link's page, as a browser on this machine does."""
-    connection = http.client.HTTPConnection("127.0.0.1", labctl.api_port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", labctl.api_port, timeout=300)
     origin = f"http://localhost:{labctl.api_port}"
     headers = {"Host": f"localhost:{labctl.api_port}", "Origin": origin, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", urlsplit(url).path, urlencode(fields), headers)
