@@ -38,6 +38,14 @@ class Target:
     labctl: bool = False
 
 
+@dataclass(frozen=True)
+class Found:
+    """What one look found. `late`: some were dialled so late that their silence says nothing, by a guest that had much else to do."""
+
+    answered: tuple[Target, ...] = ()
+    late: bool = False
+
+
 class Reached(errors.CheckFailed):
     """A guest reaches what it must not. No machine is to blame: making it anew would not help."""
 
@@ -96,42 +104,53 @@ class Walls:
         """
         wanted, begun = self.targets(machine, neighbours), time.monotonic()
         while True:
-            answered = read(connection.root(script(wanted), timeout=30).stdout, wanted)
-            if answered is None:
+            found = read(connection.root(script(wanted), timeout=30).stdout, wanted)
+            if found is None:
                 tell(f"{machine.name}: lacks bash or timeout to try the management network with: its walls are NOT proven")
                 return True  # its like would lack them too
-            if not answered:
+            if found == Found():
                 whom = "labctl (there is no neighbour to try yet)" if wanted[0].labctl else "labctl and its neighbours"
                 tell(f"{machine.name}: cannot reach {whom} over the management network ({time.monotonic() - begun:.1f} s)")
                 return not wanted[0].labctl
             if time.monotonic() - begun >= self._patience:
-                raise _refusal(machine, answered, self._site)
+                if not found.answered:
+                    raise errors.Unreachable(f"{machine.name} has too much to do to try the management network.")
+                raise _refusal(machine, found.answered, self._site)
             time.sleep(1.0)  # the pause between two looks at a node that is putting rules in force
 
 
 def script(targets: Sequence[Target]) -> str:
-    """For root's shell: a line `open N` or `refused N` for each that answers, and a last one that says that it was tried."""
+    """For root's shell: when it began, for each dial when that began, a line `open N` or `refused N` for each that answers, and a last one
+    that says that it was tried.
+    """
     dials = " ".join(f"dial {number} {one.address} {one.port} &" for number, one in enumerate(targets))
     dial = (
-        'dial() { if said=$( (exec 3<>"/dev/tcp/$2/$3") 2>&1 ); then echo "open $1"; '
+        'dial() { echo "at $1 $EPOCHREALTIME"; if said=$( (exec 3<>"/dev/tcp/$2/$3") 2>&1 ); then echo "open $1"; '
         'else case "$said" in *efused*) echo "refused $1";; esac; fi; }'
     )
     return (
         "if command -v bash >/dev/null && command -v timeout >/dev/null; then\n"
-        f"LC_ALL=C timeout {SILENCE:g} bash -c '{dial}; {dials} wait' </dev/null\n"
+        f"""LC_ALL=C bash -c 'echo "begun $EPOCHREALTIME"; exec timeout {SILENCE:g} bash -c "$1"' - '{dial}; {dials} wait' </dev/null\n"""
         "echo tried\nelse echo lacking\nfi\nexit 0\n"
     )
 
 
-def read(said: str, targets: Sequence[Target]) -> list[Target] | None:
-    """Who answered; None when it could not be tried. Raises Unreachable when the script did not come to its end."""
-    lines = said.split("\n")
-    if "lacking" in lines:
+def read(said: str, targets: Sequence[Target]) -> Found | None:
+    """What the script found; None when it could not be tried. Raises Unreachable when the script did not come to its end."""
+    lines = [line.split() for line in said.splitlines()]
+    if ["lacking"] in lines:
         return None
-    if "tried" not in lines:
+    if ["tried"] not in lines:
         raise errors.Unreachable("the look at the management network was cut off")
-    numbers = sorted({int(line.split()[1]) for line in lines if line.startswith(("open ", "refused "))})
-    return [targets[number] for number in numbers]
+    begun = next((_moment(words) for words in lines if words[:1] == ["begun"]), 0.0)
+    soon = {int(words[1]) for words in lines if words[:1] == ["at"] and _moment(words) - begun <= SILENCE / 2}
+    numbers = sorted({int(words[1]) for words in lines if words[:1] in (["open"], ["refused"])})
+    return Found(tuple(targets[number] for number in numbers), late=not soon.union(numbers).issuperset(range(len(targets))))
+
+
+def _moment(words: Sequence[str]) -> float:
+    """Seconds; 0.0 where the guest's bash is older than 5.0 and does not say."""
+    return float(words[-1]) if "." in words[-1] else 0.0
 
 
 def _refusal(machine: Machine, answered: Sequence[Target], site: Site) -> Reached:

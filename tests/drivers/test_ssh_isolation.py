@@ -82,3 +82,26 @@ def test_where_a_look_says_nothing_of_the_class_the_next_one_looks(walls, outcom
     third = Seat(walls, True)
     assert third.ended() is None
     assert not third.looking.is_set()
+
+
+TWO = [ssh_isolation.Target("its neighbour box", "100.127.0.5", 22), ssh_isolation.Target("labctl itself", "100.127.0.1", 22, labctl=True)]
+
+
+def found(*lines):
+    return ssh_isolation.read("".join(f"{line}\n" for line in lines), TWO)
+
+
+def test_silence_counts_from_when_somebody_was_dialled():
+    silent = found("begun 100.0", "at 0 100.01", "at 1 100.02", "tried")
+    assert silent == ssh_isolation.Found()
+    assert found("begun 100.0", "at 1 100.02", "at 0 100.45", "tried").late
+    assert found("begun 100.0", "at 0 100.01", "tried").late  # the other was not dialled at all
+    assert found("begun", "at 0", "at 1", "tried") == silent  # an old bash does not say when
+    assert found("lacking") is None
+    with pytest.raises(errors.Unreachable, match="cut off"):
+        found("begun 100.0", "at 0 100.01")
+
+
+def test_who_answers_was_reached_however_late():
+    assert found("begun 100.0", "at 1 100.45", "refused 1", "at 0 100.02", "tried") == ssh_isolation.Found((TWO[1],))
+    assert found("begun 100.0", "at 1 100.1", "open 1", "tried") == ssh_isolation.Found((TWO[1],), late=True)

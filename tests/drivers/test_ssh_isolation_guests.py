@@ -142,5 +142,5 @@ def test_the_look_costs_half_a_second_however_many_are_silent(two):
         wanted = ssh_isolation.Walls(two.site, (80, 443)).targets(two.machines[0], nobody)
         assert len(wanted) == 43
         begun = time.monotonic()
-        assert ssh_isolation.read(connection.root(ssh_isolation.script(wanted), timeout=60).stdout, wanted) == []
+        assert ssh_isolation.read(connection.root(ssh_isolation.script(wanted), timeout=60).stdout, wanted).answered == ()
         assert time.monotonic() - begun < 43 * ssh_isolation.SILENCE  # all at once, not one after another
