@@ -125,9 +125,7 @@ class Connection:
                         channel.get_pty()
                     channel.exec_command(command)
                 channel.settimeout(timeout)
-                if stdin:
-                    channel.sendall(stdin)
-                channel.shutdown_write()
+                ssh_session.feed(channel, stdin)
                 stdout, stderr = ssh_session.drain(channel, deadline, OUTPUT_LIMIT)
                 return Outcome(ssh_session.status(channel, deadline), stdout.decode(errors="replace"), stderr.decode(errors="replace"))
         except TimeoutError as error:

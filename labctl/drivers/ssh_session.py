@@ -35,6 +35,20 @@ def _close(channel: Any) -> None:
         channel.close()
 
 
+def feed(channel: Any, data: bytes) -> None:
+    """Write all of it, and that there is no more. A command may end without having read it: its outputs and status say what became of it.
+    Raises TimeoutError.
+    """
+    try:
+        channel.sendall(data)
+    except TimeoutError:
+        raise
+    except OSError:
+        if not channel.closed:
+            raise
+    channel.shutdown_write()
+
+
 def drain(channel: Any, deadline: float, limit: int) -> tuple[bytes, bytes]:
     """Read both outputs until they end, or until the command has ended and is silent (a daemon may hold them open). `limit`: bytes kept
     of each. Raises TimeoutError.

@@ -113,6 +113,14 @@ def test_after_a_script_that_hangs_or_ends_roots_shell_there_is_another_shell(au
         assert connection.root("echo two\n", timeout=60).stdout == "two\n"
 
 
+def test_a_command_that_ends_before_it_has_read_what_it_is_given_says_why(authority, guest):
+    with enter(authority, guest) as connection:
+        refused = connection.run("echo no room >&2; exit 3", stdin=bytes(8_000_000), timeout=60)
+        assert (refused.exit, refused.stderr) == (3, "no room\n")
+        with pytest.raises(errors.Unreachable):
+            connection.run("kill -9 $PPID; sleep 60", stdin=bytes(8_000_000), timeout=60)
+
+
 def test_a_syntax_error_is_the_scripts_own(authority, guest):
     with enter(authority, guest) as connection:
         assert connection.root("if then fi (\n", timeout=60).exit == 2
