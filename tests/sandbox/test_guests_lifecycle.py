@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -154,6 +155,17 @@ def test_a_guest_that_will_not_end_is_reported_and_can_be_killed(house, vmid):
     assert vmid in house.runtime.running()
     house.runtime.stop(vmid)
     assert vmid not in house.runtime.running()
+
+
+def test_a_guest_whose_lxc_answers_nobody_any_more_can_be_killed(house, vmid):
+    """As after a start that was cut off: LXC's monitor waits for a guest that is gone."""
+    house.up(vmid)
+    groups = [path for path in cgroups.Groups(f"{house.name}-{vmid}").everywhere() if path.name.startswith("lxc.monitor")]
+    for pid in {int(pid) for path in groups for pid in (path / "cgroup.procs").read_text().split()}:
+        os.kill(pid, signal.SIGSTOP)
+    house.runtime.stop(vmid)
+    assert vmid not in house.runtime.running()
+    house.start(vmid)
 
 
 def test_start_again_at_once_after_a_kill_finds_its_port_free(house, vmid):

@@ -25,6 +25,9 @@ DROPPED = "mac_admin mac_override sys_time sys_module sys_rawio syslog"
 CONSOLE_LOG = "128kB"
 """LXC keeps that much of the console, then rotates."""
 
+STUCK = 10.0
+"""Seconds for which LXC may say nothing when it is asked to end a guest."""
+
 LOCKS = Path("/run/lxc/lock")
 """LXC keeps a lock file per container here, by the container's whole path, and never removes it."""
 
@@ -146,7 +149,9 @@ class Container:
         self.groups.kill("payload")
         if self.await_off(5):
             return
-        subprocess.run(self._command("lxc-stop", "-k"), capture_output=True, timeout=30, check=False)
+        # A monitor whose guest was killed half-way through its start may wait for that guest for ever, and answers nobody.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(self._command("lxc-stop", "-k"), capture_output=True, timeout=STUCK, check=False)
         self.groups.kill("payload", "monitor")
         if not self.await_off(10):
             raise RuntimeFailure(f"container '{self.vmid}' could not be killed: a process hangs in the kernel")
