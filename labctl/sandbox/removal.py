@@ -48,11 +48,11 @@ def destroy(node: node_.Node, vmid: int, guest: register.Guest, job: tasks.Job, 
         for volume in volumes.of_guest(node, vmid):
             job.say(f"removing unreferenced volume '{volume}'")
             volumes.free(node, volume)
+    node.runtime.destroy(vmid)
     # Once nothing of it is left its config says `destroyed`, which needs quorum; whatever fails from here on leaves that shell.
     node.check_writable(guest["type"], vmid)
     with node.state.change() as content:
         content["guests"][str(vmid)]["config"]["lock"] = "destroyed"
-    node.runtime.destroy(vmid)
     with node.locks.cluster("file-user_cfg", f"access permissions cleanup for {register.WORD[guest['type']]} {vmid} failed: "):
         register.forget(node, vmid)
 
